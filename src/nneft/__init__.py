@@ -1,0 +1,1 @@
+"""nneft: the effective field theory of random deep networks."""
