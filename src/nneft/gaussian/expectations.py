@@ -1,0 +1,145 @@
+"""The choice of method, and the three questions that the layers above ask.
+
+`singles`, `pairs` and `moments` answer for one input, for all pairs of inputs and for one small group
+of distinct inputs. Which method answers is a pure function of the activation's declared structure
+and of the number of inputs (`method_for`), except that a method may decline: closed forms in which
+everything cancels, and Hermite series that would be too long, hand over to the next.
+"""
+
+from enum import Enum
+
+import numpy as np
+
+from nneft.activations.base import Activation
+from nneft.gaussian import closed, erf, homogeneous, lattice, nested, series
+from nneft.gaussian.base import Array, Moments, Terms
+
+#: A closed form is kept while its estimated error is below this fraction of its value's scale.
+CLOSED_ACCURACY = 1e-13
+
+
+class Method(Enum):
+    """How a Gaussian expectation is found; the value says it in words."""
+
+    POLYNOMIAL = "Wick's theorem"
+    EXPONENTIAL = "closed form of polynomials times exponentials, else the lattice"
+    ERF = "closed form of erf pairs"
+    HOMOGENEOUS = "closed forms of ReLU-like activations"
+    SERIES = "Hermite series, else the lattice"
+    LATTICE = "trapezoidal rule on a lattice"
+    PANELS = "nested panels broken at the kinks"
+
+
+def method_for(activation: Activation, inputs: int) -> Method:
+    """The method for an expectation over this many distinct inputs."""
+    if activation.polynomial is not None:
+        return Method.POLYNOMIAL
+    if activation.slopes is not None:
+        return Method.HOMOGENEOUS
+    if activation.kinks:
+        return Method.PANELS
+    if activation.polyexp is not None:
+        return Method.EXPONENTIAL
+    if activation.name == "erf" and inputs <= 2:
+        return Method.ERF
+    return Method.SERIES if inputs <= 2 else Method.LATTICE
+
+
+def promised(activation: Activation, inputs: int) -> float:
+    """Relative accuracy promised for this many distinct inputs."""
+    if inputs <= 2:
+        return 1e-10
+    return 1e-5 if method_for(activation, inputs) is Method.PANELS else 1e-8
+
+
+def moments(activation: Activation, kernel: Array, terms: Terms) -> Moments:
+    """``< prod_a (sigma^{p_a})^{(r_a)}(phi_a) >_K`` for one group of distinct inputs.
+
+    Parameters
+    ----------
+    kernel : (d, d)
+        Positive semi-definite covariance, singular or not.
+    terms
+        For each expectation the powers and the numbers of derivatives, two tuples of length ``d``.
+
+    Raises
+    ------
+    ValueError
+        The moments diverge.
+    nneft.NumericsError
+        The method's accuracy or memory does not suffice.
+    """
+    match method_for(activation, len(kernel)):
+        case Method.POLYNOMIAL:
+            assert activation.polyexp is not None
+            return closed.moments(activation.polyexp, kernel, terms)
+        case Method.HOMOGENEOUS:
+            assert activation.slopes is not None
+            return homogeneous.moments(activation.slopes, kernel, terms)
+        case Method.PANELS:
+            return nested.moments(activation, kernel, terms)
+        case Method.EXPONENTIAL:
+            assert activation.polyexp is not None
+            found = closed.moments(activation.polyexp, kernel, terms)
+            if np.all(found.errors <= CLOSED_ACCURACY * np.abs(found.values)):
+                return found
+    return lattice.moments(activation, kernel, terms)
+
+
+def singles(activation: Activation, variances: Array, terms: Terms) -> Moments:
+    """``<(sigma^p)^(r)>`` of one input at many variances: values, errors (terms, inputs)."""
+    if method_for(activation, 1) in (Method.SERIES, Method.ERF):
+        return series.singles(activation, variances, terms)
+    return _stack([moments(activation, np.array([[v]]), terms) for v in variances], (len(terms), -1))
+
+
+def pairs(activation: Activation, kernel: Array, terms: Terms) -> Moments:
+    """``<f_1(phi_a) f_2(phi_b)>_K`` for all ``a != b``: values, errors (terms, N, N), 0 for a = b."""
+    size = len(kernel)
+    if method_for(activation, 2) in (Method.SERIES, Method.ERF):
+        found, done = series.pairs(activation, kernel, terms)
+    else:
+        found = Moments(*(np.zeros((len(terms), size, size)) for _ in range(2)))
+        done = np.zeros((size, size), dtype=bool)
+    swapped = [_swap(terms, term) for term in terms]
+    for a in range(size):
+        for b in range(a + 1, size):
+            if done[a, b] and done[b, a]:
+                continue
+            here = np.ix_([a, b], [a, b])
+            one = moments(activation, kernel[here], terms)
+            for whole, part in zip(found, one, strict=True):
+                whole[:, a, b] = part
+                whole[:, b, a] = part[swapped]
+    return found
+
+
+def pair_products(activation: Activation, kernel: Array) -> Moments:
+    """``<sigma(phi_a) sigma(phi_b)>_K`` for all pairs, the diagonal included: (N, N) each."""
+    method = method_for(activation, 2)
+    if method is Method.POLYNOMIAL:
+        return closed.pair_products(activation.polynomial, kernel)
+    if method is Method.HOMOGENEOUS:
+        return homogeneous.pair_products(activation.slopes, kernel)
+    if method is Method.ERF:
+        return erf.pair_products(kernel)
+    one = singles(activation, np.diag(kernel), [((2,), (0,))])
+    two = pairs(activation, kernel, [((1, 1), (0, 0))])
+    values, errors = two.values[0], two.errors[0]
+    np.fill_diagonal(values, one.values[0])
+    np.fill_diagonal(errors, one.errors[0])
+    return Moments(values, errors)
+
+
+def _swap(terms: Terms, term: tuple[tuple[int, ...], tuple[int, ...]]) -> int:
+    """Index of the term with its two inputs exchanged."""
+    (p1, p2), (r1, r2) = term
+    return list(terms).index(((p2, p1), (r2, r1)))
+
+
+def _stack(found: list[Moments], shape: tuple[int, int]) -> Moments:
+    if not found:
+        return Moments(np.zeros((shape[0], 0)), np.zeros((shape[0], 0)))
+    return Moments(
+        np.stack([m.values for m in found], axis=1), np.stack([m.errors for m in found], axis=1)
+    )
