@@ -1,0 +1,52 @@
+"""Fewer, better conditioned inputs that carry the same information.
+
+Inputs whose first kernels coincide stay coincident for ever: one of them is enough, and what would
+diverge for two close ones (derivatives of a kinked activation) never arises. A positively homogeneous
+activation without biases also keeps lengths: every input is first brought to unit kernel, so that
+parallel inputs coincide too, and no kernel overflows for the sake of its input's length.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nneft.gaussian.base import Array
+from nneft.network import Network
+
+#: Squared relative distance of two inputs below which their kernels cannot tell them apart.
+COINCIDENT = 1e-15
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """Distinct inputs' kernel, and the way back: input a is `lengths[a]` times input `of[a]`."""
+
+    kernel: Array
+    of: np.ndarray
+    lengths: Array
+
+
+def reduce_inputs(network: Network, kernel: Array) -> Reduction:
+    """The distinct inputs of a first kernel, (N, N) to (M, M) with M <= N."""
+    lengths = np.ones(len(kernel))
+    homogeneous = network.activation.slopes is not None and not np.any(network.C_b)
+    if homogeneous:
+        lengths = np.sqrt(np.diag(kernel))
+        safe = np.where(lengths > 0.0, lengths, 1.0)
+        kernel = kernel / safe[:, None] / safe
+        kernel[np.diag_indices_from(kernel)] = (lengths > 0.0).astype(float)
+        lengths = np.where(lengths > 0.0, lengths, 1.0)
+    first: list[int] = []
+    of = np.zeros(len(kernel), dtype=int)
+    for a in range(len(kernel)):
+        K = kernel[a, a]  # noqa: N806
+        others = np.array(first, dtype=int)
+        # |phi_a - phi_b|^2 = K_aa + K_bb - 2 K_ab
+        apart = np.abs(K + kernel[others, others] - 2.0 * kernel[a, others])
+        same = np.flatnonzero(apart <= COINCIDENT * K)
+        if len(same):
+            of[a] = same[0]
+        else:
+            of[a] = len(first)
+            first.append(a)
+    return Reduction(kernel[np.ix_(first, first)], of, lengths)

@@ -1,0 +1,191 @@
+"""One RG step: the state of layer ``l`` from that of layer ``l - 1``.
+
+The right-hand sides are those of BCCZ (11), (24)-(25) and (A.19)-(A.22), in unordered pairs:
+``chi_{A;C} = C_W d<s_A>/dK_C`` and ``(C_W/8) V_4 . <d^4 Delta> = 1/2 sum_CD V_4(C;D) d_C d_D K_0``.
+"""
+
+import numpy as np
+
+from nneft.errors import NumericsError
+from nneft.gaussian import expectations
+from nneft.gaussian.base import Array
+from nneft.network import Network
+from nneft.rg.averages import Averages, averages, pair_index
+from nneft.rg.state import LayerState
+
+#: Smallest normal double: below it digits are lost.
+TINY = float(np.finfo(np.float64).tiny)
+
+
+def first_state(kernel: Array, order: int) -> LayerState:
+    """Layer 1: the kernel is not random, so all correlators vanish. Its rounding is its error."""
+    error = 2.0 * np.finfo(float).eps * np.abs(kernel)
+    if order == 0:
+        return LayerState(1, kernel, error)
+    count = len(kernel) * (len(kernel) + 1) // 2
+    zero, none = np.zeros((count, count)), np.zeros(count)
+    return LayerState(1, kernel, error, none, zero, none, zero)
+
+
+def step(state: LayerState, network: Network) -> LayerState:
+    """The next layer's state, to the order that `state` holds.
+
+    Raises
+    ------
+    nneft.NumericsError
+        Overflow, underflow, or an accuracy below the promised one, with the layer's number.
+    ValueError
+        Gaussian moments that diverge.
+    """
+    layer = state.layer + 1
+    try:
+        following = (_leading if state.V_4 is None else _first_order)(state, network)
+    except (ValueError, NumericsError) as error:
+        raise type(error)(f"at layer {layer}: {error}") from error
+    check_range(following)
+    return following
+
+
+def _leading(state: LayerState, network: Network) -> LayerState:
+    layer = state.layer + 1
+    C_W, C_b = network.C_W[layer - 1], network.C_b[layer - 1]  # noqa: N806
+    product = expectations.pair_products(network.activation, state.K_0)
+    deviations = np.sqrt(np.diag(product.values))
+    _check_accuracy(network, product.errors, deviations[:, None] * deviations, 2)
+    # K_0 = C_b + C_W <s_A>                                                      BCCZ (11)
+    kernel = C_b + C_W * product.values
+    # |d log <s> / d log K| <= degree for an activation that grows as x^degree at most.
+    degree = max(1, len(network.activation.polynomial or ()) - 1)
+    carried = C_W * deviations[:, None] * deviations * degree * _relative(state)
+    return LayerState(layer, kernel, C_W * product.errors + carried + _rounding(kernel))
+
+
+def _first_order(state: LayerState, network: Network) -> LayerState:
+    assert state.V_4 is not None and state.K_1 is not None
+    layer, size = state.layer + 1, len(state.K_0)
+    C_W, C_b = network.C_W[layer - 1], network.C_b[layer - 1]  # noqa: N806
+    # What fluctuates in layer l-1 comes with 1/n_{l-2}, and is counted here in 1/n_{l-1}.
+    ratio = network.widths[layer - 1] / network.widths[max(layer - 2, 0)]
+    found = averages(network.activation, state.K_0, derivatives=state.layer > 1)
+    _check_all(network, found, size)
+    at, s = found.entries, found.product.values
+    chi, curvature = C_W * found.first.values, C_W * found.second.values
+    V_4, K_1 = state.V_4, state.K_1  # noqa: N806
+    near = V_4[at[:, :, None], at[:, None, :]]
+    # K_0 = C_b + C_W <s_A>                                                      BCCZ (11)
+    kernel = (C_b + C_W * s)[pair_index(size)]
+    # V_4(A;B) = C_W^2 <Delta_A Delta_B> + sum_CD chi_AC chi_BD V_4(C;D)         BCCZ (25)
+    local = C_W**2 * (found.quartic.values - np.outer(s, s))
+    carried = np.einsum("ac,acbd,bd->ab", chi, V_4[at[:, :, None, None], at], chi)
+    # K_1 = chi K_1 + 1/2 sum_CD V_4(C;D) d_C d_D K_0                            BCCZ (A.19)-(A.22)
+    shift = np.einsum("ac,ac->a", chi, K_1[at])
+    shift += 0.5 * np.einsum("acd,acd->a", curvature, near)
+    following = LayerState(layer, kernel, kernel, ratio * shift, local + ratio * carried)
+    return _with_errors(following, state, found, C_W, ratio)
+
+
+def _with_errors(
+    following: LayerState, state: LayerState, found: Averages, C_W: float, ratio: float  # noqa: N803
+) -> LayerState:
+    """First-order propagation of every error, all taken with the same sign."""
+    assert state.V_4 is not None and state.K_1 is not None
+    assert state.error_V_4 is not None and state.error_K_1 is not None
+    at, s, size = found.entries, found.product.values, len(state.K_0)
+    upper = np.triu_indices(size)
+    chi, curvature = (C_W * np.abs(m.values) for m in (found.first, found.second))
+    e_chi, e_curvature = (C_W * m.errors for m in (found.first, found.second))
+    e_kernel = state.error_K_0[upper]
+    relative = _relative(state)
+    # d chi = curvature . dK; a fourth derivative is taken as the second over the kernel.
+    e_chi = e_chi + np.einsum("acd,ad->ac", curvature, e_kernel[at])
+    e_curvature = e_curvature + curvature * relative
+    e_product = C_W * found.product.errors + np.einsum("ac,ac->a", chi, e_kernel[at])
+    far, e_far = (np.abs(v)[at[:, :, None, None], at] for v in (state.V_4, state.error_V_4))
+    near, e_near = (np.abs(v)[at[:, :, None], at[:, None, :]] for v in (state.V_4, state.error_V_4))
+    # <s_A s_B> moves by at most its fourth power of sigma times the kernel's relative change.
+    size_4 = np.sqrt(np.outer(np.diag(found.quartic.values), np.diag(found.quartic.values)))
+    e_local = C_W**2 * (found.quartic.errors + 4.0 * relative * size_4)
+    e_local += C_W * (np.outer(np.abs(s), e_product) + np.outer(e_product, np.abs(s)))
+    e_V = e_local + ratio * (  # noqa: N806
+        np.einsum("ac,acbd,bd->ab", chi, e_far, chi)
+        + np.einsum("ac,acbd,bd->ab", e_chi, far, chi)
+        + np.einsum("ac,acbd,bd->ab", chi, far, e_chi)
+    )
+    e_K = ratio * (  # noqa: N806
+        np.einsum("ac,ac->a", e_chi, np.abs(state.K_1)[at])
+        + np.einsum("ac,ac->a", chi, state.error_K_1[at])
+        + 0.5 * np.einsum("acd,acd->a", curvature, e_near)
+        + 0.5 * np.einsum("acd,acd->a", e_curvature, near)
+    )
+    e_0 = e_product[pair_index(size)] + _rounding(following.K_0)
+    return LayerState(
+        following.layer, following.K_0, e_0, following.K_1, following.V_4, e_K, e_V
+    )
+
+
+def _relative(state: LayerState) -> float:
+    """Largest relative error of the kernel, over its inputs."""
+    variances = np.diag(state.K_0)
+    live = variances > 0.0
+    deviations = np.sqrt(variances[live])
+    errors = state.error_K_0[np.ix_(live, live)]
+    return float(np.max(errors / (deviations[:, None] * deviations), initial=0.0))
+
+
+def _rounding(kernel: Array) -> Array:
+    deviations = np.sqrt(np.diag(kernel))
+    rounding: Array = 2.0 * np.finfo(float).eps * deviations[:, None] * deviations
+    return rounding
+
+
+def check_range(state: LayerState) -> None:
+    """Overflow and underflow by name; a kernel that is exactly zero is neither."""
+    for name, value in (("K_0", np.diag(state.K_0)), ("V_4", _diagonal(state.V_4))):
+        if not np.all(np.isfinite(value)):
+            raise NumericsError(
+                f"{name} overflows double precision at layer {state.layer}: the kernel grows "
+                "exponentially with depth; take a smaller C_W or fewer layers"
+            )
+        if np.any((value != 0.0) & (np.abs(value) < TINY)):
+            raise NumericsError(
+                f"{name} underflows double precision at layer {state.layer}: the kernel shrinks "
+                "exponentially with depth; take a larger C_W or C_b, or fewer layers"
+            )
+    # V_4 scales as the square of the kernel and is gone, exactly zero, well before K_0 is.
+    if state.V_4 is not None and state.layer > 1:
+        squares = np.diag(state.K_0) ** 2
+        if np.any((np.diag(state.K_0) > 0.0) & (squares < TINY)):
+            raise NumericsError(
+                f"V_4 underflows double precision at layer {state.layer}, where K_0 is "
+                f"{np.min(np.diag(state.K_0)):.3g}; take a larger C_W or C_b, or fewer layers"
+            )
+
+
+def _diagonal(V_4: Array | None) -> Array:  # noqa: N803
+    return np.zeros(0) if V_4 is None else np.diag(V_4)
+
+
+def _check_all(network: Network, found: Averages, size: int) -> None:
+    index = pair_index(size)
+    deviations = np.sqrt(found.product.values[np.diag(index)])
+    scale = (deviations[:, None] * deviations)[np.triu_indices(size)]
+    _check_accuracy(network, found.product.errors, scale, min(size, 2))
+    fourth = np.diag(found.quartic.values)[np.diag(index)] ** 0.25
+    scale = (fourth[:, None] * fourth)[np.triu_indices(size)]
+    _check_accuracy(network, found.quartic.errors, np.outer(scale, scale), min(size, 4))
+
+
+def _check_accuracy(network: Network, errors: Array, scale: Array, inputs: int) -> None:
+    """Raise by name where the promised accuracy of an expectation is not reached."""
+    promised = max(
+        expectations.promised(network.activation, inputs),
+        10.0 * network.activation.derivative_error(0),
+    )
+    safe = np.where(scale > 0.0, scale, np.inf)
+    worst = float(np.max(errors / safe, initial=0.0))
+    if not worst <= promised:
+        place = np.unravel_index(int(np.argmax(errors / safe)), errors.shape)
+        raise NumericsError(
+            f"an expectation of {network.activation.name} reaches a relative accuracy of {worst:.1g} "
+            f"only, {promised:.0e} was promised (component {tuple(int(i) for i in place)})"
+        )
