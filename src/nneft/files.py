@@ -1,0 +1,27 @@
+"""Reading results back, whichever kind they are."""
+
+from pathlib import Path
+
+from nneft import storage
+from nneft.ensemble import Ensemble
+from nneft.rg.flow import Flow
+
+
+def load(path: str | Path) -> Flow | Ensemble:
+    """Read a `Flow` or an `Ensemble` from the netCDF file that its ``save`` wrote.
+
+    Raises
+    ------
+    ValueError
+        No such file, a file that nneft did not write, or one whose activation was a Python callable.
+    """
+    from nneft.ensemble import ensemble
+    from nneft.rg import storage as flows
+
+    dataset = storage.open_dataset(path)
+    kind = dataset.attrs.get("kind")
+    if kind == flows.KIND:
+        return flows.from_xarray(dataset)
+    if kind == "ensemble":
+        return ensemble.from_xarray(dataset)
+    raise ValueError(f"{path} holds neither a flow nor an ensemble, but {kind!r}")

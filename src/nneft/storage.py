@@ -1,0 +1,111 @@
+"""One netCDF file for one result: written whole or not at all."""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nneft._version import __version__
+from nneft.network import Network
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def network_attributes(network: Network) -> dict[str, Any]:
+    """Attributes that say what network a dataset belongs to; `network_from` reads them."""
+    return {
+        "nneft_version": __version__,
+        "activation": network.activation.name,
+        "widths": json.dumps(list(network.widths)),
+        "C_W": json.dumps(network.C_W.tolist()),
+        "C_b": json.dumps(network.C_b.tolist()),
+        "conventions": "BCCZ, arXiv:2305.02334: <G> = sum_p K_p / n_{l-1}^p, "
+        "V_2k = n_{l-1}^(k-1) kappa_k(G)",
+    }
+
+
+def network_from(attributes: dict[str, Any]) -> Network:
+    """The network of a dataset.
+
+    Raises
+    ------
+    ValueError
+        The activation was a Python callable, which no file can hold.
+    """
+    try:
+        return Network(
+            json.loads(attributes["widths"]),
+            attributes["activation"],
+            json.loads(attributes["C_W"]),
+            json.loads(attributes["C_b"]),
+        )
+    except ValueError as error:
+        raise ValueError(
+            f"the network of this file cannot be made again: {error}; a file holds an activation by "
+            "its name or expression, so read one made from a Python callable with xarray.open_dataset"
+        ) from error
+
+
+def check_writable(path: str | Path) -> Path:
+    """The path, once it is known that a file can be written there: to be asked before long work.
+
+    Raises
+    ------
+    ValueError
+        The folder does not exist or cannot be written to, or the path is itself a folder.
+    """
+    target = Path(path)
+    folder = target.parent
+    if target.is_dir():
+        raise ValueError(f"cannot write {target}: it is a folder; give a file's name")
+    if not folder.is_dir():
+        raise ValueError(f"cannot write {target}: there is no folder {folder}; make it first")
+    if not os.access(folder, os.W_OK):
+        raise ValueError(f"cannot write {target}: the folder {folder} is not writable")
+    return target
+
+
+def save(dataset: "xr.Dataset", path: str | Path) -> None:
+    """Write a dataset as netCDF (HDF5), to a temporary name beside the target, then rename.
+
+    Raises
+    ------
+    ValueError
+        The path cannot be written to. Nothing half-written is left behind.
+    """
+    target = check_writable(path)
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
+    os.close(handle)
+    try:
+        dataset.to_netcdf(name, engine="h5netcdf")
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(name, 0o666 & ~mask)  # mkstemp makes files that only their owner can read
+        os.replace(name, target)
+    except BaseException:
+        os.unlink(name)
+        raise
+
+
+def open_dataset(path: str | Path) -> "xr.Dataset":
+    """Read a dataset into memory and close its file.
+
+    Raises
+    ------
+    ValueError
+        There is no such file, or it is not one of this package's.
+    """
+    import xarray as xr
+
+    if not Path(path).is_file():
+        raise ValueError(f"cannot read {path}: there is no such file")
+    try:
+        with xr.open_dataset(path, engine="h5netcdf") as stored:
+            dataset = stored.load()
+    except (OSError, ValueError) as error:
+        raise ValueError(f"cannot read {path} as netCDF: {error}") from error
+    if "nneft_version" not in dataset.attrs:
+        raise ValueError(f"{path} was not written by nneft: it lacks the attribute nneft_version")
+    return dataset
