@@ -167,12 +167,14 @@ class _Rule:
         if length:
             # |he_n(z)| exp(-z^2/4) is bounded, so only exp(-z^2/4) is left to cut the sum off.
             furthest = max(furthest, sqrt(2.0) * furthest)
-        # Squares are summed too, and the rule of twice the spacing must still be good to half
-        # the digits: both double what a pole costs.
+        # Squares are summed too: twice the pole. And the error is judged by the square of that of
+        # twice the spacing, whatever multiplies the exponentials: half the digits more, cheap in
+        # one dimension.
         pole = 2 * max(p + r for p, r in factors)
+        digits = 1.5 * DIGITS[0]
         strip = activation.scale / deviation if deviation > 0.0 else np.inf
         # he_n(z) exp(-z^2/4) oscillates with wave numbers up to sqrt(n + 1/2).
-        wave = 2.0 * pi / spacing(strip, DIGITS[0], pole) + (sqrt(length + 0.5) if length else 0.0)
+        wave = 2.0 * pi / spacing(strip, digits, pole) + (sqrt(length + 0.5) if length else 0.0)
         # Rounded down to a power of 2^(1/4), so that the Hermite functions can be kept.
         step = 2.0 ** (-ceil(4.0 * log2(wave / (2.0 * pi))) / 4.0)
         return _Rule(step, 2 * ceil(0.5 * furthest / step))
