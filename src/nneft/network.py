@@ -63,8 +63,8 @@ class Network:
         self,
         widths: Iterable[int],
         activation: str | Activation | Callable[[Any], Any],
-        C_W: ArrayLike,  # noqa: N803 (the field's name)
-        C_b: ArrayLike = 0.0,  # noqa: N803
+        C_W: ArrayLike,
+        C_b: ArrayLike = 0.0,
     ) -> None:
         sizes = _positive_integers(widths)
         depth = len(sizes) - 1

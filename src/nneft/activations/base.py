@@ -117,7 +117,8 @@ class Activation:
     @property
     def scale(self) -> float:
         """Half width of the strip around the real axis in which every piece is analytic; for
-        entire pieces the length over which they vary (1 for polynomials)."""
+        entire pieces the length over which they vary (1 for polynomials).
+        """
         return self._structure.scale
 
     @property
@@ -155,7 +156,7 @@ class Activation:
 
         Returns
         -------
-        (order+1, \\*x.shape) float64.
+        (order+1, ..), the shape of ``x`` last, float64.
         """
         if order < 0 or side not in (1, -1):
             raise ValueError(f"order must be 0 or more and side 1 or -1, got {order} and {side}")

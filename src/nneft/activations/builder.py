@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import final
+from collections.abc import Callable, Mapping
+from typing import Any, final
 
 from nneft.activations.nodes import CONDITIONS, SMOOTH, Node, apply
 
@@ -14,13 +15,13 @@ MAX_POWER = 64
 #: Largest number of distinct nodes: keeps the time to analyse a hostile expression bounded.
 MAX_NODES = 400
 
-_SCALAR = {
+_SCALAR: Mapping[str, Callable[..., Any]] = {
     **SMOOTH,
     "relu": lambda u: max(u, 0.0),
     "abs": abs,
     "max": max,
     "min": min,
-    "where": lambda c, a, b: a if c else b,
+    "where": lambda c, left, right, a, b: a if c else b,
     "power": lambda u, p: u**p,
 }
 
@@ -100,7 +101,9 @@ class Builder:
 
     def divide(self, a: Node, b: Node) -> Node:
         """``a / b``; exponentials below the line are turned so that they do not overflow."""
-        if is_const(a, 0.0) and b.op != "const":
+        if is_const(b, 0.0):
+            raise ValueError("it divides by zero")
+        if is_const(a, 0.0):
             return a
         if b.op == "exp":
             return self.multiply(a, self.call("exp", self.negative(b.args[0])))

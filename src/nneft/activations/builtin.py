@@ -10,12 +10,11 @@ from typing import Any, final
 
 import numpy as np
 
-from nneft.activations import values
 from nneft.activations.base import Activation
 from nneft.activations.builder import Builder
 from nneft.activations.expression import structure_of, values_of
 from nneft.activations.nodes import Node
-from nneft.activations.syntax import parse
+from nneft.activations.syntax import SELU_ALPHA, SELU_SCALE, parse
 
 __all__ = ["ALIASES", "BUILTIN", "builtin", "leaky_relu", "polynomial"]
 
@@ -31,19 +30,57 @@ class Row:
     strip: float | None = None
 
 
-def _sigmoid(x: Any) -> Any:
-    return values.algebra(np)["sigmoid"](x)
+def _one_plus_exp(u: Any) -> Any:
+    # overflows to inf where its inverse is 0 to rounding
+    with np.errstate(over="ignore"):
+        out = np.exp(u)
+    out += 1.0
+    return out
+
+
+def _softplus(x: Any) -> Any:
+    out = np.abs(x)
+    np.negative(out, out=out)
+    np.exp(out, out=out)
+    np.log1p(out, out=out)
+    out += np.maximum(x, 0.0)
+    return out
 
 
 def _mish(x: Any) -> Any:
     # tanh(log(1 + w)) = m/(m + 2),  m = w (w + 2),  w = e^x;  1 to rounding from x = 20 on
-    w = np.exp(np.minimum(x, 20.0))
-    m = w * (w + 2.0)
-    return x * (m / (m + 2.0))
+    w = np.minimum(x, 20.0)
+    np.exp(w, out=w)
+    w *= w + 2.0
+    w /= w + 2.0
+    w *= x
+    return w
 
 
 def _elu(x: Any) -> Any:
-    return np.maximum(x, 0.0) + np.expm1(np.minimum(x, 0.0))
+    out = np.minimum(x, 0.0)
+    np.expm1(out, out=out)
+    out += np.maximum(x, 0.0)
+    return out
+
+
+def _selu(x: Any) -> Any:
+    out = np.minimum(x, 0.0)
+    np.expm1(out, out=out)
+    out *= SELU_ALPHA
+    out += np.maximum(x, 0.0)
+    out *= SELU_SCALE
+    return out
+
+
+def _gelu_tanh(x: Any) -> Any:
+    # x sigmoid(2 v),  v = sqrt(2/pi) (x + 0.044715 x^3)
+    c = -2.0 * math.sqrt(2.0 / math.pi)
+    u = np.square(x)
+    u *= 0.044715 * c
+    u += c
+    u *= x
+    return x / _one_plus_exp(u)
 
 
 def _gelu_tanh_strip() -> float:
@@ -65,13 +102,13 @@ BUILTIN: Mapping[str, Row] = {
     "exp": Row("exp(x)"),
     "erf": Row("erf(x)"),
     "gelu": Row("gelu(x)"),
-    "gelu_tanh": Row("gelu_tanh(x)", None, _gelu_tanh_strip()),
-    "silu": Row("silu(x)", lambda x: x * _sigmoid(x), math.pi),
+    "gelu_tanh": Row("gelu_tanh(x)", _gelu_tanh, _gelu_tanh_strip()),
+    "silu": Row("silu(x)", lambda x: x / _one_plus_exp(-x), math.pi),
     "mish": Row("mish(x)", _mish, 0.75 * math.pi),
-    "softplus": Row("softplus(x)", None, math.pi),
-    "sigmoid": Row("sigmoid(x)", _sigmoid, math.pi),
+    "softplus": Row("softplus(x)", _softplus, math.pi),
+    "sigmoid": Row("sigmoid(x)", lambda x: 1.0 / _one_plus_exp(-x), math.pi),
     "elu": Row("elu(x)", _elu),
-    "selu": Row("selu(x)"),
+    "selu": Row("selu(x)", _selu),
     "quadratic": Row("x**2", np.square),
 }
 

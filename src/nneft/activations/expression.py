@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ __all__ = ["from_expression", "structure_of", "values_of"]
 
 #: Two pieces whose derivatives agree to this order, and this well, are one.
 SMOOTH_ORDER = 16
-_TAYLOR = {**FUNCTIONS, "power": power}
+_TAYLOR: Mapping[str, Callable[..., Any]] = {**FUNCTIONS, "power": power}
 
 
 def from_expression(text: str) -> Activation:
@@ -81,6 +81,8 @@ def _true_kinks(structure: Structure) -> list[int]:
 
 
 def values_of(root: Node) -> Callable[[Any, Any], Any]:
+    """The formula as a function of an array and its namespace."""
+
     def call(x: Any, xp: Any) -> Any:
         if xp is np:
             with np.errstate(all="ignore"):

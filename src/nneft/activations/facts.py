@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -79,7 +80,7 @@ def parity_of(structure: Structure, order: int = 6) -> Parity:
     kinks = np.array(structure.kinks)
     if not np.allclose(kinks, -kinks[::-1], rtol=1e-12, atol=0.0):
         return None
-    centres = [0.5 * (a + b) for a, b in zip(kinks, kinks[1:], strict=False) if a + b > 0]
+    centres = [0.5 * (a + b) for a, b in itertools.pairwise(kinks) if a + b > 0]
     points = np.concatenate([_POINTS, centres, kinks[kinks > 0] * 1.01, kinks[kinks > 0] * 0.99])
     right = structure.derivatives(points, order, 1)
     left = structure.derivatives(-points, order, 1)
@@ -108,23 +109,23 @@ def measured_scale(structure: Structure, entire: bool) -> float:
     for side in (1, -1):
         with np.errstate(all="ignore"):
             d = structure.derivatives(np.sort(x), 48, side)
-        finite = np.all(np.isfinite(d), axis=0)
         factorials = np.array([math.factorial(k) for k in range(49)], dtype=float)
-        c = np.abs(d[:, finite]) / factorials[:, None]
-        scale = min(scale, _variation(c))
+        c = np.abs(d) / factorials[:, None]
+        scale = min(scale, _variation(c[:, np.isfinite(c[:10]).all(axis=0)]))
         if not entire:
-            scale = min(scale, _radius(c))
-    return scale if 0.0 < scale < 1e6 else 1.0
+            scale = min(scale, _radius(c[:, np.isfinite(c).all(axis=0)]))
+    return scale if math.isfinite(scale) else 1.0
 
 
-def _variation(c: FloatArray, order: int = 8) -> float:
-    """Smallest ``r`` at which term ``order`` reaches the size of the function around."""
+def _variation(c: FloatArray) -> float:
+    """Smallest ``r`` at which terms 7 to 9 reach the size of the function around."""
     width = 40
     near = np.array([c[0, max(0, i - width) : i + width + 1].max() for i in range(c.shape[1])])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        r = (near / c[order]) ** (1.0 / order)
-    r = r[(c[order] > 1e-14 * near) & (near > 0)]
-    return float(r.min(initial=math.inf))
+    scale = math.inf
+    for k in (7, 8, 9):
+        there = (c[k] > 1e-14 * near) & (near > 0)
+        scale = min(scale, float((near[there] / c[k, there]).min(initial=math.inf)) ** (1.0 / k))
+    return scale
 
 
 def _radius(c: FloatArray) -> float:

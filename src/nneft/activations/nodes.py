@@ -95,7 +95,7 @@ def apply(node: Node, args: list[Any], x: Any, algebra: Mapping[str, Callable[..
         case "power":
             return _power(args[0], node.value, algebra)
         case _ if node.op in CONDITIONS:
-            return algebra["where"](CONDITIONS[node.op](args[0], args[1]), args[2], args[3])
+            return algebra["where"](CONDITIONS[node.op](args[0], args[1]), *args)
         case _:
             return algebra[node.op](*args)
 
@@ -103,7 +103,7 @@ def apply(node: Node, args: list[Any], x: Any, algebra: Mapping[str, Callable[..
 def _power(base: Any, exponent: float, algebra: Mapping[str, Callable[..., Any]]) -> Any:
     if exponent != int(exponent):
         return algebra["power"](base, exponent)
-    out = None
+    out: Any = None
     n = abs(int(exponent))
     while n:  # by squaring
         if n & 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -31,8 +32,8 @@ WIDEST, NARROWEST = 4.0, 2.0**-8
 def _nodes() -> tuple[FloatArray, FloatArray]:
     """Chebyshev points of the first kind (never the ends), and values -> coefficients."""
     n = DEGREE + 1
-    points = np.cos(np.pi * (np.arange(n) + 0.5) / n)
-    transform = (2.0 / n) * chebyshev.chebvander(points, DEGREE)
+    points: FloatArray = np.cos(np.pi * (np.arange(n) + 0.5) / n)
+    transform: Any = (2.0 / n) * chebyshev.chebvander(points, DEGREE)
     transform[:, 0] *= 0.5
     return points, transform
 
@@ -68,7 +69,7 @@ class NumericalPiece:
         t = (x - centre) / h
         for r in range(min(order, DEGREE) + 1):
             out[r] = chebyshev.chebval(t, a.T, tensor=False) / h**r
-            a = chebyshev.chebder(a, axis=1)
+            a = np.asarray(chebyshev.chebder(a, axis=1), dtype=np.float64)
         return out
 
     def resolution(self, x: FloatArray) -> FloatArray:
@@ -216,9 +217,7 @@ def _parity(fn: Function, kinks: tuple[float, ...]) -> Parity:
 
 def _pieces(fn: Function, kinks: tuple[float, ...], width: float) -> list[Piece]:
     ends = [-math.inf, *kinks, math.inf]
-    return [
-        NumericalPiece(fn, low, high, width) for low, high in zip(ends[:-1], ends[1:], strict=True)
-    ]
+    return [NumericalPiece(fn, low, high, width) for low, high in itertools.pairwise(ends)]
 
 
 def _worst(pieces: list[Piece]) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -61,9 +62,10 @@ def cut(root: Node, builder: Builder) -> tuple[tuple[float, ...], list[Node]]:
     pieces = [_smooth(root, t, builder) for t in _inner_points(kinks)]
     keep = [i for i in range(len(kinks)) if pieces[i] is not pieces[i + 1]]
     if len(keep) > MAX_KINKS:
+        one, two, *_ = sorted((kinks[i] for i in keep), key=abs)
         raise ValueError(
-            f"it has more than {MAX_KINKS} kinks (near x = {kinks[keep[0]]:.6g}, "
-            f"{kinks[keep[1]]:.6g}, ..); activations with finitely many, few kinks are taken"
+            f"it has more than {MAX_KINKS} kinks (x = {one:.6g}, {two:.6g}, ..); activations "
+            "with fewer are taken"
         )
     return tuple(kinks[i] for i in keep), [*(pieces[i] for i in keep), pieces[-1]]
 
@@ -79,7 +81,7 @@ def _distinct(found: list[float]) -> list[float]:
 def _inner_points(kinks: list[float]) -> list[float]:
     if not kinks:
         return [0.6180339887]
-    between = [0.5 * (a + b) for a, b in zip(kinks, kinks[1:], strict=False)]
+    between = [0.5 * (a + b) for a, b in itertools.pairwise(kinks)]
     first, last = kinks[0], kinks[-1]
     return [first - 0.5 * max(1.0, abs(first)), *between, last + 0.5 * max(1.0, abs(last))]
 
@@ -136,7 +138,7 @@ def check_finite(kinks: tuple[float, ...], pieces: list[Node], root: Node) -> No
 
 
 def _why(node: Node) -> str:
-    if node.op == "/" or node.op == "power" and node.value == int(node.value):
+    if node.op == "/" or (node.op == "power" and node.value == int(node.value)):
         return "division by zero"
     if node.op == "power":
         return f"a power {node.value:g} of something that is not positive"

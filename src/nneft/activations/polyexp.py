@@ -88,6 +88,9 @@ class PolyExp:
 
     __rmul__ = __mul__
 
+    def __truediv__(self, other: complex) -> PolyExp:
+        return PolyExp({key: c / other for key, c in self.coefficients.items()})
+
     def __pow__(self, exponent: int) -> PolyExp:
         if exponent < 0:
             raise ValueError(f"the power must be 0 or more, got {exponent}")

@@ -58,13 +58,13 @@ def resolve(spec: str | Activation | Callable[[Any], Any]) -> Activation:
 
 @lru_cache(maxsize=256)
 def _from_text(text: str) -> Activation:
-    name = text.lower().replace("-", "_")
+    name = re.sub(r"[\s-]+", "_", text.lower())
     name = ALIASES.get(name, name)
     if name in BUILTIN:
         return builtin(name)
     if family := _FAMILY.fullmatch(text.lower()):
         return _member(family.group(1), [float(c) for c in family.group(2).split(",")])
-    if re.fullmatch(r"[a-z_][\w ]*", name) and name not in ("x", "e", "pi"):
+    if re.fullmatch(r"[a-z_]\w*", text.lower()) and name not in ("x", "e", "pi"):
         raise ValueError(_unknown(text, name))
     return from_expression(text)
 
@@ -79,10 +79,10 @@ def _member(family: str, numbers: list[float]) -> Activation:
 
 def _unknown(text: str, name: str) -> str:
     near = difflib.get_close_matches(name, [*BUILTIN, *ALIASES], n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(BUILTIN)}"
+    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(BUILTIN)}."
     return (
-        f"unknown activation {text!r}; {hint} An expression in x, such as 'x*sigmoid(x)', or a "
-        "callable on arrays works too"
+        f"unknown activation {text[:60]!r}; {hint} An expression in x, such as 'x*sigmoid(x)', or "
+        "a callable on arrays works too"
     )
 
 

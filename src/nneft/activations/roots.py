@@ -61,8 +61,6 @@ def _polished(f: Scalar, low: float, high: float) -> float:
 
 def _minima(f: Scalar, x: FloatArray, values: FloatArray) -> Iterator[tuple[int, float, float]]:
     """Interior minima of ``|f|`` where ``f`` keeps its sign: (index, where, value of ``|f|``)."""
-    from scipy import optimize
-
     size = np.where(np.isfinite(values), np.abs(values), np.inf)
     inner = np.flatnonzero((size[1:-1] <= size[:-2]) & (size[1:-1] < size[2:])) + 1
     for i in inner:
@@ -71,6 +69,8 @@ def _minima(f: Scalar, x: FloatArray, values: FloatArray) -> Iterator[tuple[int,
         if same and size[i] < 2 * (max(size[i - 1], size[i + 1]) - size[i]):
             sign = float(np.sign(values[i]))
             low, high = float(x[i - 1]), float(x[i + 1])
+            from scipy import optimize
+
             best = optimize.minimize_scalar(
                 lambda t, s=sign: s * f(t),
                 bounds=(low, high),
@@ -94,7 +94,7 @@ def touches(f: Scalar, x: FloatArray, values: FloatArray) -> Iterator[float]:
     for i in np.flatnonzero(values == 0.0):
         if abs(x[i]) <= 100.0:  # further out, what underflows is not a zero
             yield float(x[i])
-    for i, where, least in _minima(f, x, values):
-        size = max(abs(values[i - 1]), abs(values[i + 1]))
+    for j, where, least in _minima(f, x, values):
+        size = max(abs(values[j - 1]), abs(values[j + 1]))
         if 0.0 <= least < 1e-9 * size and abs(where) <= 100.0:
             yield where

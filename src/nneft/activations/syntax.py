@@ -23,6 +23,9 @@ from nneft.activations.nodes import CONDITIONS, SMOOTH, Node
 
 __all__ = ["FUNCTION_NAMES", "parse"]
 
+#: Klambauer et al., arXiv:1706.02515, their alpha and lambda.
+SELU_ALPHA, SELU_SCALE = 1.6732632423543772848, 1.0507009873554804934
+
 MAX_LENGTH = 1000
 MAX_DEPTH = 40
 
@@ -44,10 +47,8 @@ def _by_sign(b: Builder, u: Node, negative: Node, positive: Node) -> Node:
 
 
 def _selu(b: Builder, u: Node) -> Node:
-    # Klambauer et al., arXiv:1706.02515: alpha, lambda
-    alpha, scale = 1.6732632423543772848, 1.0507009873554804934
-    negative = b.multiply(b.const(alpha), b.call("expm1", u))
-    return b.multiply(b.const(scale), _by_sign(b, u, negative, u))
+    negative = b.multiply(b.const(SELU_ALPHA), b.call("expm1", u))
+    return b.multiply(b.const(SELU_SCALE), _by_sign(b, u, negative, u))
 
 
 #: Activations by formula, usable as functions too.

@@ -27,7 +27,7 @@ class Taylor:
     Attributes
     ----------
     coefficients
-        (m, \\*shape) float64 with ``m <= order + 1``; those not stored are zero.
+        (m, ..) float64 with ``m <= order + 1``; those not stored are zero.
     order
         Highest power kept.
     """
@@ -40,17 +40,18 @@ class Taylor:
         self.order = order
 
     def padded(self) -> FloatArray:
-        """All ``order + 1`` coefficients, (order+1, \\*shape)."""
+        """All ``order + 1`` coefficients, (order+1, ..)."""
         c = self.coefficients
         if len(c) == self.order + 1:
             return c
         return np.concatenate([c, np.zeros((self.order + 1 - len(c), *c.shape[1:]))])
 
     def derivatives(self) -> FloatArray:
-        """``f^(k) = k! c_k`` for k = 0..order, (order+1, \\*shape)."""
+        """``f^(k) = k! c_k`` for k = 0..order, (order+1, ..)."""
         c = self.padded()
         factorials = np.array([float(math.factorial(k)) for k in range(self.order + 1)])
-        return c * factorials.reshape(-1, *[1] * (c.ndim - 1))
+        out: FloatArray = c * factorials.reshape(-1, *[1] * (c.ndim - 1))
+        return out
 
     def with_value(self, value: FloatArray) -> Taylor:
         """The same series with the zeroth coefficient replaced."""
@@ -111,7 +112,8 @@ def variable(x: FloatArray, order: int) -> Taylor:
 def _weights(u: Taylor) -> FloatArray:
     """``k u_k``: the coefficients of ``h u'(x + h)``."""
     c = u.coefficients
-    return c * np.arange(float(len(c))).reshape(-1, *[1] * (c.ndim - 1))
+    out: FloatArray = c * np.arange(float(len(c))).reshape(-1, *[1] * (c.ndim - 1))
+    return out
 
 
 def _dot(a: FloatArray, b: FloatArray) -> FloatArray:

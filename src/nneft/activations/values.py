@@ -46,24 +46,18 @@ def algebra(xp: Any) -> Mapping[str, Function]:
         "relu": lambda u: xp.maximum(u, xp.zeros_like(u)),
         "max": of_two(xp.maximum),
         "min": of_two(xp.minimum),
-        "where": lambda c, a, b: xp.where(c, *_arrays(a, b, xp, like=c)),
+        "where": lambda c, left, right, a, b: xp.where(c, *_arrays(a, b, xp, left, right)),
         "power": lambda u, p: u**p,
         "erf": lambda u: _special("erf", xp)(u),
         "ndtr": lambda u: _ndtr(u, xp),
     }
 
 
-def _arrays(a: Any, b: Any, xp: Any, like: Any = None) -> tuple[Any, Any]:
+def _arrays(a: Any, b: Any, xp: Any, *others: Any) -> tuple[Any, Any]:
     """Both as arrays of one dtype: the standard's functions of two arrays take no numbers."""
-    if isinstance(a, float | int):
-        a = xp.full_like(b, a) if not isinstance(b, float | int) else _filled(like, a, xp)
-    if isinstance(b, float | int):
-        b = xp.full_like(a, b)
+    like = next(v for v in (a, b, *others) if type(v) is not float)
+    a, b = (xp.full_like(like, v) if type(v) is float else v for v in (a, b))
     return a, b
-
-
-def _filled(like: Any, value: float, xp: Any) -> Any:
-    return xp.full(like.shape, value)
 
 
 def _ndtr(u: Any, xp: Any) -> Any:
