@@ -1,0 +1,34 @@
+"""Worker of benchmarks/kernels.py, run by the Python that has neural-tangents.
+
+Reads the name of an .npy file of inputs from each line of standard input, writes the seconds that the
+kernel took and the name of a file with it.
+"""
+
+import os
+import sys
+import time
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+
+import jax  # noqa: E402
+import jax.numpy as jnp  # noqa: E402
+import numpy as np  # noqa: E402
+
+jax.config.update("jax_enable_x64", True)
+from neural_tangents import stax  # noqa: E402
+
+DEPTH, DEGREE = int(sys.argv[1]), 25
+
+layers = [stax.Dense(1, W_std=1.0, b_std=0.0)]
+for _ in range(DEPTH - 1):
+    layers += [stax.ElementwiseNumerical(jnp.tanh, deg=DEGREE), stax.Dense(1, W_std=1.0, b_std=0.0)]
+_, _, kernel_fn = stax.serial(*layers)
+kernel = jax.jit(lambda x: kernel_fn(x, None, "nngp"))
+
+for line in sys.stdin:
+    x = np.load(line.strip())
+    start = time.perf_counter()
+    result = np.asarray(kernel(x).block_until_ready())
+    seconds = time.perf_counter() - start
+    np.save(line.strip() + ".out.npy", result)
+    print(seconds, flush=True)
