@@ -1,0 +1,122 @@
+"""An ensemble as labelled arrays, and back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nneft._version import __version__
+from nneft.ensemble.accumulate import CoMoments, Moments
+from nneft.ensemble.ensemble import Ensemble, Source
+from nneft.errors import NumericsError
+
+if TYPE_CHECKING:
+    import xarray
+
+KIND = "ensemble"
+LABELS = {
+    "kernel": "<G>, mean kernel",
+    "V_4": "n_{l-1} Cov(G_12, G_34), unbiased estimate at finite width",
+}
+
+
+def to_xarray(ensemble: Ensemble) -> xarray.Dataset:
+    """Estimates over ``layer`` and inputs ``x1 .. x4``, and the moments behind them.
+
+    ``kernel`` and ``V_4`` come with ``error_kernel`` and ``error_V_4``; what cannot be given (from a
+    single network, or beyond double precision) is left out, the attribute ``left_out`` says why.
+    ``moments_*``, over layers 2..L and unordered pairs, are sums about the mean in units of powers
+    of ``2**moments_exponent``.
+    """
+    import xarray
+
+    layers = np.arange(1, len(ensemble.widths))
+    variables: dict[str, Any] = {"first_kernel": (("x1", "x2"), ensemble.first_kernel)}
+    estimates, left_out = _estimates(ensemble)
+    variables |= estimates | _moments(ensemble.moments)
+    coordinates = {"layer": layers, "sampled_layer": layers[1:]}
+    attributes = _attributes(ensemble) | {"left_out": left_out}
+    return xarray.Dataset(variables, coords=coordinates, attrs=attributes)
+
+
+def _estimates(ensemble: Ensemble) -> tuple[dict[str, Any], str]:
+    variables: dict[str, Any] = {}
+    left_out = []
+    for name in LABELS:
+        try:
+            estimate = ensemble.kernel if name == "kernel" else ensemble.V(4)
+        except (ValueError, NumericsError) as reason:
+            left_out.append(f"{name}: {reason}")
+            continue
+        dims = ("layer", "x1", "x2", "x3", "x4")[: estimate.mean.ndim]
+        label = LABELS[name]
+        variables[name] = (dims, estimate.mean, {"long_name": label})
+        error = {"long_name": f"standard error of {name}"}
+        variables[f"error_{name}"] = (dims, estimate.error, error)
+    return variables, "; ".join(left_out)
+
+
+def _moments(moments: Moments) -> dict[str, Any]:
+    dims = ("sampled_layer", "pair", "pair2")
+    variables: dict[str, Any] = {
+        "moments_exponent": (dims[:1], moments.exponent),
+        "moments_mean": (dims[:2], moments.mean),
+        "moments_square": (dims[:2], moments.square),
+    }
+    if moments.co is not None:
+        for name in ("m11", "m21", "m22"):
+            variables[f"moments_{name}"] = (dims, getattr(moments.co, name))
+    return variables
+
+
+def _attributes(ensemble: Ensemble) -> dict[str, Any]:
+    """What made it; numbers and text, for JSON and netCDF alike."""
+    return {
+        "kind": KIND,
+        "nneft_version": __version__,
+        "activation": ensemble.activation,
+        "widths": json.dumps(ensemble.widths),
+        "C_W": json.dumps(ensemble.C_W),
+        "C_b": json.dumps(ensemble.C_b),
+        "conventions": "BCCZ, arXiv:2305.02334: V_2k = n_{l-1}^(k-1) kappa_k(G)",
+        "networks": ensemble.networks,
+        "sources": json.dumps([asdict(source) for source in ensemble.sources]),
+    }
+
+
+def from_xarray(dataset: xarray.Dataset) -> Ensemble:
+    """The ensemble that :func:`to_xarray` wrote, to the last bit.
+
+    Raises
+    ------
+    ValueError
+        if the dataset is not an ensemble's.
+    """
+    attributes = dataset.attrs
+    if attributes.get("kind") != KIND:
+        raise ValueError(
+            f"a dataset of kind {KIND!r} was wanted, got kind {attributes.get('kind')!r}"
+        )
+    raw = {str(name): np.array(value.values) for name, value in dataset.variables.items()}
+    co = None
+    if "moments_m11" in raw:
+        co = CoMoments(raw["moments_m11"], raw["moments_m21"], raw["moments_m22"])
+    moments = Moments(
+        int(attributes["networks"]),
+        raw["moments_exponent"].astype(np.int64),
+        raw["moments_mean"],
+        raw["moments_square"],
+        co,
+    )
+    return Ensemble(
+        tuple(json.loads(attributes["widths"])),
+        tuple(json.loads(attributes["C_W"])),
+        tuple(json.loads(attributes["C_b"])),
+        str(attributes["activation"]),
+        raw["first_kernel"],
+        moments,
+        tuple(Source(**source) for source in json.loads(attributes["sources"])),
+    )

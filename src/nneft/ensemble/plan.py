@@ -1,0 +1,79 @@
+"""What is to be sampled, how it is cut into blocks, and each block's random numbers.
+
+Everything here is a pure function of the settings: nothing depends on the machine, the number of
+workers, how many networks are carried at once, or how many are wanted in all.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nneft.network import Network
+
+Array = NDArray[np.float64]
+Method = Literal["chain", "weights"]
+Precision = Literal["float64", "float32"]
+
+#: Work in one block, in random numbers; a fraction of a second, so that an interruption is prompt
+#: and two workers share even a small ensemble.
+BLOCK = 2**22
+#: Random numbers drawn at a time: large enough to hide the cost of a call, small enough for caches.
+CHUNK = 2**17
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A checked request for an ensemble.
+
+    Parameters
+    ----------
+    network : the network.
+    kernel : (N, N) first layer's kernel.
+    inputs : (N, n_0), needed by ``"weights"`` alone.
+    method, dtype, seed : as :func:`nneft.sample` takes them.
+    points : 4 to accumulate covariances of the kernel, 2 for its mean alone.
+    batch : networks carried through the layers together; changes no number.
+    """
+
+    network: Network
+    kernel: Array
+    inputs: Array | None
+    method: Method
+    dtype: Precision
+    seed: int
+    points: int
+    batch: int | None = None
+
+    @property
+    def hidden(self) -> tuple[int, ...]:
+        """Widths of the layers drawn, ``n_1 .. n_{L-1}``: nothing depends on the last layer's."""
+        return self.network.widths[1:-1]
+
+    @property
+    def block(self) -> int:
+        """Networks in a full block."""
+        count = len(self.kernel)
+        if self.method == "chain":
+            work = sum(count * (n + count) for n in self.hidden)
+        else:
+            work = sum(
+                n * (below + 1 + count) for below, n in zip(self.network.widths, self.hidden)
+            )
+        return max(1, BLOCK // max(1, work))
+
+    @property
+    def together(self) -> int:
+        """Networks to carry through the layers together."""
+        widest = len(self.kernel) * max(self.hidden, default=1)
+        return self.batch or max(8, CHUNK // widest)
+
+    def stream(self, block: int, layer: int) -> np.random.Generator:
+        """The random numbers of one layer of one block, in the order of its networks.
+
+        A stream of its own for every layer lets any number of networks go through the layers
+        together: each draws the same numbers.
+        """
+        sequence = np.random.SeedSequence(self.seed, spawn_key=(block, layer))
+        return np.random.Generator(np.random.SFC64(sequence))

@@ -1,0 +1,223 @@
+"""Sampling: blocks in threads, merged in the order of the blocks."""
+
+import operator
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import reduce
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from nneft.ensemble.accumulate import Moments
+from nneft.ensemble.chain import chain_block
+from nneft.ensemble.ensemble import Ensemble, Source
+from nneft.ensemble.numerics import check
+from nneft.ensemble.plan import Method, Plan, Precision
+from nneft.ensemble.weights import weights_block
+from nneft.network import Network
+
+BLOCKS = {"chain": chain_block, "weights": weights_block}
+
+#: Memory the sums over pairs of pairs of inputs may take.
+MEMORY = 2 * 2**30
+#: Arrays (L-1, P, P) alive at once while two blocks merge.
+ARRAYS = 24
+
+
+def sample(
+    net: Network,
+    inputs: ArrayLike | None = None,
+    *,
+    kernel: ArrayLike | None = None,
+    networks: int,
+    seed: int = 0,
+    method: Method = "chain",
+    dtype: Precision = "float64",
+    batch: int | None = None,
+    workers: int | None = None,
+    points: int = 4,
+    progress: Callable[[int, int], object] | None = None,
+) -> Ensemble:
+    """Draw random networks and estimate ``<G>`` and ``V_4`` with their standard errors.
+
+    Parameters
+    ----------
+    net : the network.
+    inputs : (N, n_0) inputs; or else
+    kernel : (N, N) the first layer's kernel (``method="chain"`` only).
+    networks : how many, 1 or more; estimates need 2.
+    seed : 0 or more; the same seed gives the same numbers, bit for bit.
+    method : ``"chain"``, the kernels' Markov chain, exact in law; ``"weights"``, all weights drawn.
+    dtype : precision of the random numbers and activations; kernels and sums are float64 always.
+    batch : networks carried through the layers together (memory); changes no number.
+    workers : threads; by default one for each processor. Changes no number.
+    points : 4, or 2 to hold ``<G>`` alone where many inputs make ``V_4`` too large.
+    progress : called with networks done and wanted, after every block, from the calling thread.
+
+    Returns
+    -------
+    Ensemble
+
+    Raises
+    ------
+    ValueError, TypeError
+        for a wrong call, and for sums that need more than 2 GiB.
+    NumericsError
+        where a kernel is NaN or infinite, overflows or underflows, naming layer and block.
+
+    Notes
+    -----
+    An interruption (Ctrl-C) is passed on and drops what was sampled; :func:`sample_blocks` hands
+    out block after block to those who want to keep what is finished.
+    """
+    blocks = sample_blocks(
+        net,
+        inputs,
+        kernel=kernel,
+        networks=networks,
+        seed=seed,
+        method=method,
+        dtype=dtype,
+        batch=batch,
+        workers=workers,
+        points=points,
+    )
+    return reduce(Ensemble.merge, _told(blocks, progress, networks))
+
+
+def sample_blocks(
+    net: Network,
+    inputs: ArrayLike | None = None,
+    *,
+    kernel: ArrayLike | None = None,
+    networks: int,
+    seed: int = 0,
+    method: Method = "chain",
+    dtype: Precision = "float64",
+    batch: int | None = None,
+    workers: int | None = None,
+    points: int = 4,
+) -> Iterator[Ensemble]:
+    """The ensembles of the single blocks, in order; merged in order they are :func:`sample`'s.
+
+    Takes and raises what :func:`sample` does, a wrong call at once. Closing the iterator, or an
+    exception where it is used, drops the blocks in hand and ends the threads.
+    """
+    wanted = _positive("networks", networks)
+    plan = _checked(net, inputs, kernel, seed, method, dtype, batch, points)
+    threads = _processors() if workers is None else _positive("workers", workers)
+    return _blocks(plan, wanted, min(threads, max(1, MEMORY // _memory(plan))))
+
+
+def _told(
+    blocks: Iterator[Ensemble], progress: Callable[[int, int], object] | None, wanted: int
+) -> Iterator[Ensemble]:
+    done = 0
+    for block in blocks:
+        yield block
+        done += block.networks
+        if progress is not None:
+            progress(done, wanted)
+
+
+def _blocks(plan: Plan, wanted: int, workers: int) -> Iterator[Ensemble]:
+    starts = range(0, wanted, plan.block)
+    tasks = [(block, min(plan.block, wanted - start)) for block, start in enumerate(starts)]
+    _keep_freed_memory()
+    if min(workers, len(tasks)) == 1:
+        yield from (_sampled(plan, *task) for task in tasks)
+        return
+    waiting: deque[Future[Ensemble]] = deque()
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="nneft-sample")
+    try:
+        for task in tasks:
+            waiting.append(pool.submit(_sampled, plan, *task))
+            if len(waiting) > workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _sampled(plan: Plan, block: int, networks: int) -> Ensemble:
+    # Overflow and NaN are looked for in the kernels, where the layer is known.
+    with np.errstate(all="ignore"):
+        samples = BLOCKS[plan.method](plan, block, networks)
+        check(samples, plan, block)
+        moments = Moments.of(samples, pairs=plan.points == 4)
+    net, start = plan.network, block * plan.block
+    return Ensemble(
+        net.widths,
+        tuple(net.C_W.tolist()),
+        tuple(net.C_b.tolist()),
+        net.activation.name,
+        plan.kernel,
+        moments,
+        (Source(plan.method, plan.dtype, plan.seed, start, start + networks),),
+    )
+
+
+def _checked(
+    net: Network,
+    inputs: ArrayLike | None,
+    kernel: ArrayLike | None,
+    seed: int,
+    method: Method,
+    dtype: Precision,
+    batch: int | None,
+    points: int,
+) -> Plan:
+    if not isinstance(net, Network):
+        raise TypeError(f"sample() wants a nneft.Network first, got {type(net).__name__}")
+    first = net.first_kernel(inputs, kernel)
+    first.flags.writeable = False
+    x = None if inputs is None else np.array(inputs, dtype=np.float64).reshape(len(first), -1)
+    if method not in BLOCKS:
+        raise ValueError(f"method must be 'chain' or 'weights', got {method!r}")
+    if method == "weights" and x is None:
+        raise ValueError("method='weights' multiplies inputs by weights: give inputs, not a kernel")
+    if dtype not in ("float64", "float32"):
+        raise ValueError(f"dtype must be 'float64' or 'float32', got {dtype!r}")
+    if points not in (2, 4):
+        raise ValueError(f"points must be 4, or 2 to hold <G> alone, got {points!r}")
+    if isinstance(seed, bool) or not hasattr(seed, "__index__") or operator.index(seed) < 0:
+        raise ValueError(f"seed must be an integer, 0 or more, got {seed!r}")
+    size = None if batch is None else _positive("batch", batch)
+    plan = Plan(net, first, x, method, dtype, operator.index(seed), points, size)
+    if _memory(plan) > MEMORY:
+        raise ValueError(
+            f"V_4 on {len(first)} inputs and {net.depth} layers needs sums of {_memory(plan)} "
+            f"bytes, more than {MEMORY}: take fewer inputs, or points=2 for <G> alone"
+        )
+    return plan
+
+
+def _memory(plan: Plan) -> int:
+    """Bytes that the sums over pairs of pairs need while blocks merge; at least 1."""
+    pairs = len(plan.kernel) * (len(plan.kernel) + 1) // 2
+    return ARRAYS * 8 * (plan.network.depth - 1) * pairs**2 + 1 if plan.points == 4 else 1
+
+
+def _positive(name: str, value: int) -> int:
+    if isinstance(value, bool) or not hasattr(value, "__index__") or operator.index(value) < 1:
+        raise ValueError(f"{name} must be a positive integer, got {value!r}")
+    return operator.index(value)
+
+
+def _processors() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _keep_freed_memory() -> None:
+    """Let the C library keep a chunk's memory between steps instead of returning it each time.
+
+    glibc gives freed memory back above a threshold that grows with the largest block ever freed,
+    untouched ones included; fresh pages for each temporary array would cost as much as the
+    random numbers.
+    """
+    np.empty(2**21)
