@@ -1,0 +1,96 @@
+"""The command ``nneft``: finds its commands late, and turns errors into lines and exit codes.
+
+Nothing heavy is imported here, so that ``nneft --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from nneft._version import __version__
+from nneft.errors import NumericsError
+
+WRONG_CALL, NUMERICS, INTERRUPTED = 2, 3, 4
+
+#: name of the command: (module that holds a command of the same name, line in ``nneft --help``)
+COMMANDS = {
+    "flow": ("nneft.cli.flow", "Kernels and four-point vertices of a network, layer by layer."),
+    "reproduce": ("nneft.cli.reproduce", "Figures 1-5 of arXiv:2305.02334, theory on simulation."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of the commands, in the order of `COMMANDS`."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """The command itself, imported now."""
+        if name not in COMMANDS:
+            return None
+        module = importlib.import_module(COMMANDS[name][0])
+        command: click.Command = getattr(module, name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands from the table alone: help imports none of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="nneft", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Effective field theory of random deep networks.
+
+    Exit code 0: done; 2: a wrong call; 3: the numerics failed by name; 4: interrupted.
+    """
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the command line, and leave with its exit code."""
+    sys.exit(run(args))
+
+
+def run(args: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Returns
+    -------
+    The exit code: 0 done, 2 a wrong call, 3 failed numerics, 4 interrupted; each but the first
+    with one message on standard error. Any other exception is a defect and passes through.
+    """
+    try:
+        code = cli.main(args, prog_name="nneft", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except BrokenPipeError:  # the reader of our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return WRONG_CALL
+    except click.UsageError as error:
+        hint = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
+        return _fail(" ".join(error.format_message().split()) + hint, WRONG_CALL)
+    except click.ClickException as error:
+        return _fail(error.format_message(), WRONG_CALL)
+    except (click.Abort, KeyboardInterrupt):
+        return _fail("interrupted", INTERRUPTED)
+    except NumericsError as error:
+        return _fail(str(error), NUMERICS)
+    except MemoryError as error:
+        return _fail(f"not enough memory: {error}", WRONG_CALL)
+    except (ValueError, TypeError, OSError) as error:
+        return _fail(str(error), WRONG_CALL)
+
+
+def _fail(message: str, code: int) -> int:
+    click.echo(f"nneft: {message}", err=True)
+    return code
