@@ -1,8 +1,8 @@
 """Leading-order kernels of a 10-layer tanh network on 100 inputs, against neural-tangents.
 
-Ratio of times and of errors in one run, the two programs taking turns; the errors are against a third
-route, tensor Gauss-Hermite quadrature with 300 nodes a direction, on some of the inputs. Neural-
-tangents needs its own environment: set NEURAL_TANGENTS_PYTHON to its interpreter, made by
+Ratio of times and of errors in one run, the two programs taking turns; the errors are against a
+third route, tensor Gauss-Hermite quadrature with 300 nodes a direction, on some of the inputs.
+Neural-tangents needs its own environment: set NEURAL_TANGENTS_PYTHON to its interpreter, made by
 
     python3.11 -m venv .venv-nt
     .venv-nt/bin/pip install --no-deps -r benchmarks/neural_tangents/requirements.txt

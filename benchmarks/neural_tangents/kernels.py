@@ -1,7 +1,7 @@
 """Worker of benchmarks/kernels.py, run by the Python that has neural-tangents.
 
-Reads the name of an .npy file of inputs from each line of standard input, writes the seconds that the
-kernel took and the name of a file with it.
+Reads the name of an .npy file of inputs from each line of standard input and writes the seconds
+that the kernel took; the kernel itself goes into a file beside the inputs.
 """
 
 import os
@@ -10,9 +10,9 @@ import time
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
-import jax  # noqa: E402
-import jax.numpy as jnp  # noqa: E402
-import numpy as np  # noqa: E402
+import jax
+import jax.numpy as jnp
+import numpy as np
 
 jax.config.update("jax_enable_x64", True)
 from neural_tangents import stax  # noqa: E402

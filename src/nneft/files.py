@@ -13,7 +13,7 @@ def load(path: str | Path) -> Flow | Ensemble:
     Raises
     ------
     ValueError
-        No such file, a file that nneft did not write, or one whose activation was a Python callable.
+        No such file, one that nneft did not write, or one whose activation was a callable.
     """
     from nneft.ensemble import ensemble
     from nneft.rg import storage as flows

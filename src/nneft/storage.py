@@ -43,8 +43,8 @@ def network_from(attributes: dict[str, Any]) -> Network:
         )
     except ValueError as error:
         raise ValueError(
-            f"the network of this file cannot be made again: {error}; a file holds an activation by "
-            "its name or expression, so read one made from a Python callable with xarray.open_dataset"
+            f"the network of this file cannot be made again: {error}; a file holds an activation "
+            "by name or expression only: read one made from a callable with xarray.open_dataset"
         ) from error
 
 

@@ -1,9 +1,9 @@
 """The choice of method, and the three questions that the layers above ask.
 
-`singles`, `pairs` and `moments` answer for one input, for all pairs of inputs and for one small group
-of distinct inputs. Which method answers is a pure function of the activation's declared structure
-and of the number of inputs (`method_for`), except that a method may decline: closed forms in which
-everything cancels, and Hermite series that would be too long, hand over to the next.
+`singles`, `pairs` and `moments` answer for one input, for all pairs of inputs and for one small
+group of distinct inputs. Which method answers is a pure function of the activation's declared
+structure and of the number of inputs (`method_for`), except that a method may decline: closed forms
+in which everything cancels, and Hermite series that would be too long, hand over to the next.
 """
 
 from enum import Enum
@@ -90,11 +90,15 @@ def singles(activation: Activation, variances: Array, terms: Terms) -> Moments:
     """``<(sigma^p)^(r)>`` of one input at many variances: values, errors (terms, inputs)."""
     if method_for(activation, 1) in (Method.SERIES, Method.ERF):
         return series.singles(activation, variances, terms)
-    return _stack([moments(activation, np.array([[v]]), terms) for v in variances], (len(terms), -1))
+    found = [moments(activation, np.array([[v]]), terms) for v in variances]
+    return Moments(*(np.reshape(part, (-1, len(terms))).T for part in zip(*found, strict=True)))
 
 
 def pairs(activation: Activation, kernel: Array, terms: Terms) -> Moments:
-    """``<f_1(phi_a) f_2(phi_b)>_K`` for all ``a != b``: values, errors (terms, N, N), 0 for a = b."""
+    """``<f_1(phi_a) f_2(phi_b)>_K`` for all ``a != b``: values, errors (terms, N, N).
+
+    Entry ``[t, a, b]`` puts the first factor of term t on input a; the diagonals are zero.
+    """
     size = len(kernel)
     if method_for(activation, 2) in (Method.SERIES, Method.ERF):
         found, done = series.pairs(activation, kernel, terms)
@@ -118,8 +122,10 @@ def pair_products(activation: Activation, kernel: Array) -> Moments:
     """``<sigma(phi_a) sigma(phi_b)>_K`` for all pairs, the diagonal included: (N, N) each."""
     method = method_for(activation, 2)
     if method is Method.POLYNOMIAL:
+        assert activation.polynomial is not None
         return closed.pair_products(activation.polynomial, kernel)
     if method is Method.HOMOGENEOUS:
+        assert activation.slopes is not None
         return homogeneous.pair_products(activation.slopes, kernel)
     if method is Method.ERF:
         return erf.pair_products(kernel)
@@ -135,11 +141,3 @@ def _swap(terms: Terms, term: tuple[tuple[int, ...], tuple[int, ...]]) -> int:
     """Index of the term with its two inputs exchanged."""
     (p1, p2), (r1, r2) = term
     return list(terms).index(((p2, p1), (r2, r1)))
-
-
-def _stack(found: list[Moments], shape: tuple[int, int]) -> Moments:
-    if not found:
-        return Moments(np.zeros((shape[0], 0)), np.zeros((shape[0], 0)))
-    return Moments(
-        np.stack([m.values for m in found], axis=1), np.stack([m.errors for m in found], axis=1)
-    )

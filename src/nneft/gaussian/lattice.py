@@ -7,8 +7,8 @@ of the kernel this holds for singular kernels and for any correlation alike; wha
 `Activation.scale`, the strip of the activation, and even that is only a first guess: the rule of
 twice the spacing, whose error is the square root, comes free of charge and tells.
 
-With three inputs or more the last one is integrated first, over its own remaining width: that leaves
-a function of one variable, tabulated once, and one dimension less.
+With three inputs or more the last one is integrated first, over its own remaining width: that
+leaves a function of one variable, tabulated once, and one dimension less.
 """
 
 from itertools import pairwise
@@ -114,9 +114,7 @@ class _Lattice:
             _nodes(self.reach, h, half=self.halved and k == 0)
             for k, h in enumerate(steps[: self.dimensions])
         ]
-        self.weights = [
-            _weights(z, half=self.halved and k == 0) for k, z in enumerate(self.nodes)
-        ]
+        self.weights = [_weights(z, half=self.halved and k == 0) for k, z in enumerate(self.nodes)]
         total = prod(len(z) for z in self.nodes)
         if total > MOST_NODES:
             raise NumericsError(
@@ -216,10 +214,11 @@ class Table:
         self.coefficients = np.ascontiguousarray((values @ to_powers.T).T)
 
     def __call__(self, m: Array) -> Array:
+        """The function at points no further out than the table reaches."""
         u = (m - self.start) / self.cell
         index = np.clip(u.astype(np.int64), 0, self.count - 1)
         t = 2.0 * (u - index) - 1.0
-        result = self.coefficients[-1][index]
+        result: Array = self.coefficients[-1][index]
         for row in self.coefficients[-2::-1]:
             result *= t
             result += row[index]
@@ -229,7 +228,7 @@ class Table:
 def _nodes(furthest: float, step: float, *, half: bool) -> Array:
     """Multiples of the step, zero among every second of them."""
     count = 2 * int(np.ceil(0.5 * furthest / step))
-    return step * np.arange(0 if half else -count, count + 1)
+    return np.asarray(step * np.arange(0 if half else -count, count + 1), dtype=np.float64)
 
 
 def _weights(z: Array, *, half: bool) -> Array:

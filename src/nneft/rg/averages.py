@@ -1,8 +1,8 @@
 """The averages over one layer's Gaussian that a step at first order in 1/n needs.
 
-Products of two activations are ``s_A = sigma_a sigma_b``, ``A = (a, b)`` an unordered pair. Of their
-derivatives by the kernel's entries only those by ``aa``, ``ab`` and ``bb`` are not zero, and by the
-heat equation ``d/dK_aa <f> = 1/2 <d_a^2 f>``, ``d/dK_ab <f> = <d_a d_b f>``.
+Products of two activations are ``s_A = sigma_a sigma_b``, ``A = (a, b)`` an unordered pair. Of
+their derivatives by the kernel's entries only those by ``aa``, ``ab`` and ``bb`` are not zero, and
+by the heat equation ``d/dK_aa <f> = 1/2 <d_a^2 f>``, ``d/dK_ab <f> = <d_a d_b f>``.
 """
 
 from dataclasses import dataclass
@@ -102,12 +102,11 @@ def _derivatives(
     return product, first, second
 
 
-def quartic_products(
-    activation: Activation, kernel: Array, one: Moments, two: Moments
-) -> Moments:
+def quartic_products(activation: Activation, kernel: Array, one: Moments, two: Moments) -> Moments:
     """``<s_A s_B>``: only groups of at most four inputs are ever integrated over.
 
-    `one` holds ``<sigma^4>`` in its second row, `two` the pairs' ``<sigma^p sigma^(4-p)>``, p = 1..3.
+    `one` holds ``<sigma^4>`` in its second row, `two` the pairs' ``<sigma^p sigma^(4-p)>`` with
+    p = 1, 2, 3.
     """
     size = len(kernel)
     found: dict[tuple[int, ...], tuple[float, float]] = {}
@@ -121,7 +120,8 @@ def quartic_products(
         keep((a,), one.values[1:2, a], one.errors[1:2, a], [(4,)])
     for a, b in combinations(range(size), 2):
         keep((a, b), two.values[:, a, b], two.errors[:, a, b], [(1, 3), (2, 2), (3, 1)])
-    for powers in ([(2, 1, 1), (1, 2, 1), (1, 1, 2)], [(1, 1, 1, 1)]):
+    distinct: list[list[tuple[int, ...]]] = [[(2, 1, 1), (1, 2, 1), (1, 1, 2)], [(1, 1, 1, 1)]]
+    for powers in distinct:
         terms = [(p, (0,) * len(p)) for p in powers]
         for group in combinations(range(size), len(powers[0])):
             got = expectations.moments(activation, kernel[np.ix_(group, group)], terms)

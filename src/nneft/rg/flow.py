@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nneft.errors import NumericsError
 from nneft.gaussian.base import Array
@@ -44,7 +45,7 @@ class Flow:
     states: tuple[LayerState, ...]
     reduction: Reduction
 
-    def K(self, p: int = 0) -> Array:  # noqa: N802
+    def K(self, p: int = 0) -> Array:
         """Coefficient of ``n_{l-1}^-p`` in ``<G^(l)>``: (L, N, N).
 
         Raises
@@ -56,9 +57,7 @@ class Flow:
             raise ValueError(f"K({p}) is not held by a flow of order {self.order}; {self._hint(p)}")
         return self._kernels([s.K_0 if p == 0 else s.K_1 for s in self.states])
 
-    def V(  # noqa: N802
-        self, points: int, order: int = 0, *, at: tuple[int, ...] | None = None
-    ) -> Array:
+    def V(self, points: int, order: int = 0, *, at: tuple[int, ...] | None = None) -> Array:
         """``V_points`` at one order: the coefficient of ``n_{l-1}^-(k-1+order)`` in ``kappa_k``.
 
         Parameters
@@ -84,11 +83,13 @@ class Flow:
         correlators = [s.V_4 for s in self.states]
         if at is not None:
             a, b, c, d = self._checked_indices(at, points)
-            A, B = self._pairs[a, b], self._pairs[c, d]  # noqa: N806
+            A, B = self._pairs[a, b], self._pairs[c, d]
             lengths = np.prod(self.reduction.lengths[[a, b, c, d]])
             return np.array([v[A, B] * lengths for v in correlators if v is not None])
-        A = self._pairs  # noqa: N806
-        return np.stack([self._scaled(v[A[:, :, None, None], A]) for v in correlators if v is not None])
+        A = self._pairs
+        return np.stack(
+            [self._scaled(v[A[:, :, None, None], A]) for v in correlators if v is not None]
+        )
 
     def mean(self) -> Array:
         """``<G^(l)>``, the sum over the orders held at the network's own widths: (L, N, N)."""
@@ -106,7 +107,7 @@ class Flow:
         if points == 2:
             return self.mean()
         below = np.array(self.network.widths[:-1], dtype=float)
-        return self.V(points) / below.reshape(-1, 1, 1, 1, 1)
+        return np.asarray(self.V(points) / below.reshape(-1, 1, 1, 1, 1), dtype=np.float64)
 
     @cached_property
     def error(self) -> Array:
@@ -123,7 +124,7 @@ class Flow:
         self._check_name(name)
         found = [getattr(s, f"error_{name}") for s in self.states]
         if name == "V_4":
-            A = self._pairs  # noqa: N806
+            A = self._pairs
             return np.stack([self._scaled(v[A[:, :, None, None], A]) for v in found])
         return self._kernels(found)
 
@@ -140,10 +141,11 @@ class Flow:
         save(self.to_xarray(), path)
 
     @cached_property
-    def _pairs(self) -> np.ndarray:
+    def _pairs(self) -> NDArray[np.intp]:
         """(N, N): for each two of the inputs given, the place of their pair of distinct ones."""
         of = self.reduction.of
-        return pair_index(len(self.reduction.kernel))[np.ix_(of, of)]
+        index = pair_index(len(self.reduction.kernel))
+        return np.asarray(index[np.ix_(of, of)], dtype=np.intp)
 
     def _kernels(self, held: list[Array | None]) -> Array:
         """Arrays over distinct inputs or their pairs to (L, N, N)."""

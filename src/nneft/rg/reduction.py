@@ -1,9 +1,9 @@
 """Fewer, better conditioned inputs that carry the same information.
 
 Inputs whose first kernels coincide stay coincident for ever: one of them is enough, and what would
-diverge for two close ones (derivatives of a kinked activation) never arises. A positively homogeneous
-activation without biases also keeps lengths: every input is first brought to unit kernel, so that
-parallel inputs coincide too, and no kernel overflows for the sake of its input's length.
+diverge for two close ones (derivatives of a kinked activation) never arises. A positively
+homogeneous activation without biases also keeps lengths: every input is first brought to unit
+kernel, so that parallel inputs coincide too, and no kernel overflows for its input's length.
 """
 
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ def reduce_inputs(network: Network, kernel: Array) -> Reduction:
     first: list[int] = []
     of = np.zeros(len(kernel), dtype=int)
     for a in range(len(kernel)):
-        K = kernel[a, a]  # noqa: N806
+        K = kernel[a, a]
         others = np.array(first, dtype=int)
         # |phi_a - phi_b|^2 = K_aa + K_bb - 2 K_ab
         apart = np.abs(K + kernel[others, others] - 2.0 * kernel[a, others])

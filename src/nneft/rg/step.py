@@ -48,7 +48,7 @@ def step(state: LayerState, network: Network) -> LayerState:
 
 def _leading(state: LayerState, network: Network) -> LayerState:
     layer = state.layer + 1
-    C_W, C_b = network.C_W[layer - 1], network.C_b[layer - 1]  # noqa: N806
+    C_W, C_b = network.C_W[layer - 1], network.C_b[layer - 1]
     product = expectations.pair_products(network.activation, state.K_0)
     deviations = np.sqrt(np.diag(product.values))
     _check_accuracy(network, product.errors, deviations[:, None] * deviations, 2)
@@ -63,14 +63,14 @@ def _leading(state: LayerState, network: Network) -> LayerState:
 def _first_order(state: LayerState, network: Network) -> LayerState:
     assert state.V_4 is not None and state.K_1 is not None
     layer, size = state.layer + 1, len(state.K_0)
-    C_W, C_b = network.C_W[layer - 1], network.C_b[layer - 1]  # noqa: N806
+    C_W, C_b = network.C_W[layer - 1], network.C_b[layer - 1]
     # What fluctuates in layer l-1 comes with 1/n_{l-2}, and is counted here in 1/n_{l-1}.
     ratio = network.widths[layer - 1] / network.widths[max(layer - 2, 0)]
     found = averages(network.activation, state.K_0, derivatives=state.layer > 1)
     _check_all(network, found, size)
     at, s = found.entries, found.product.values
     chi, curvature = C_W * found.first.values, C_W * found.second.values
-    V_4, K_1 = state.V_4, state.K_1  # noqa: N806
+    V_4, K_1 = state.V_4, state.K_1
     near = V_4[at[:, :, None], at[:, None, :]]
     # K_0 = C_b + C_W <s_A>                                                      BCCZ (11)
     kernel = (C_b + C_W * s)[pair_index(size)]
@@ -85,7 +85,7 @@ def _first_order(state: LayerState, network: Network) -> LayerState:
 
 
 def _with_errors(
-    following: LayerState, state: LayerState, found: Averages, C_W: float, ratio: float  # noqa: N803
+    following: LayerState, state: LayerState, found: Averages, C_W: float, ratio: float
 ) -> LayerState:
     """First-order propagation of every error, all taken with the same sign."""
     assert state.V_4 is not None and state.K_1 is not None
@@ -106,21 +106,19 @@ def _with_errors(
     size_4 = np.sqrt(np.outer(np.diag(found.quartic.values), np.diag(found.quartic.values)))
     e_local = C_W**2 * (found.quartic.errors + 4.0 * relative * size_4)
     e_local += C_W * (np.outer(np.abs(s), e_product) + np.outer(e_product, np.abs(s)))
-    e_V = e_local + ratio * (  # noqa: N806
+    e_V = e_local + ratio * (
         np.einsum("ac,acbd,bd->ab", chi, e_far, chi)
         + np.einsum("ac,acbd,bd->ab", e_chi, far, chi)
         + np.einsum("ac,acbd,bd->ab", chi, far, e_chi)
     )
-    e_K = ratio * (  # noqa: N806
+    e_K = ratio * (
         np.einsum("ac,ac->a", e_chi, np.abs(state.K_1)[at])
         + np.einsum("ac,ac->a", chi, state.error_K_1[at])
         + 0.5 * np.einsum("acd,acd->a", curvature, e_near)
         + 0.5 * np.einsum("acd,acd->a", e_curvature, near)
     )
     e_0 = e_product[pair_index(size)] + _rounding(following.K_0)
-    return LayerState(
-        following.layer, following.K_0, e_0, following.K_1, following.V_4, e_K, e_V
-    )
+    return LayerState(following.layer, following.K_0, e_0, following.K_1, following.V_4, e_K, e_V)
 
 
 def _relative(state: LayerState) -> float:
@@ -161,7 +159,7 @@ def check_range(state: LayerState) -> None:
             )
 
 
-def _diagonal(V_4: Array | None) -> Array:  # noqa: N803
+def _diagonal(V_4: Array | None) -> Array:
     return np.zeros(0) if V_4 is None else np.diag(V_4)
 
 
@@ -186,6 +184,7 @@ def _check_accuracy(network: Network, errors: Array, scale: Array, inputs: int) 
     if not worst <= promised:
         place = np.unravel_index(int(np.argmax(errors / safe)), errors.shape)
         raise NumericsError(
-            f"an expectation of {network.activation.name} reaches a relative accuracy of {worst:.1g} "
-            f"only, {promised:.0e} was promised (component {tuple(int(i) for i in place)})"
+            f"an expectation of {network.activation.name} reaches a relative accuracy of "
+            f"{worst:.1g} only, {promised:.0e} was promised (component "
+            f"{tuple(int(i) for i in place)})"
         )

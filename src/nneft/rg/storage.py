@@ -43,7 +43,7 @@ def to_xarray(flow: Flow) -> xr.Dataset:
 def from_xarray(dataset: xr.Dataset) -> Flow:
     """The flow that `to_xarray` wrote; every input counts as distinct in it."""
     order = int(dataset.attrs["order"])
-    K_0 = dataset["K_0"].values  # noqa: N806
+    K_0 = dataset["K_0"].values
     count = K_0.shape[1]
     upper = np.triu_indices(count)
     a, b = np.array(pairs(count)).T
@@ -53,8 +53,8 @@ def from_xarray(dataset: xr.Dataset) -> Flow:
             states.append(LayerState(i + 1, K_0[i], dataset["error_K_0"].values[i]))
             continue
         parts = [dataset[name].values[i] for name in ("K_1", "V_4", "error_K_1", "error_V_4")]
-        K_1, e_K = (parts[j][upper] for j in (0, 2))  # noqa: N806
-        V_4, e_V = (parts[j][a[:, None], b[:, None], a, b] for j in (1, 3))  # noqa: N806
+        K_1, e_K = (parts[j][upper] for j in (0, 2))
+        V_4, e_V = (parts[j][a[:, None], b[:, None], a, b] for j in (1, 3))
         error = dataset["error_K_0"].values[i]
         states.append(LayerState(i + 1, K_0[i], error, K_1, V_4, e_K, e_V))
     return Flow(
