@@ -6,7 +6,6 @@ Nothing heavy is imported here, so that ``nneft --help`` answers at once.
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 
@@ -70,9 +69,6 @@ def run(args: Sequence[str] | None = None) -> int:
     try:
         code = cli.main(args, prog_name="nneft", standalone_mode=False)
         return code if isinstance(code, int) else 0
-    except BrokenPipeError:  # the reader of our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return WRONG_CALL
@@ -87,7 +83,10 @@ def run(args: Sequence[str] | None = None) -> int:
         return _fail(str(error), NUMERICS)
     except MemoryError as error:
         return _fail(f"not enough memory: {error}", WRONG_CALL)
-    except (ValueError, TypeError, OSError) as error:
+    except OSError as error:
+        about = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{about}{error.strerror or error}", WRONG_CALL)
+    except (ValueError, TypeError) as error:
         return _fail(str(error), WRONG_CALL)
 
 

@@ -62,10 +62,14 @@ def read_settings(path: Path | None, given: Mapping[str, Any]) -> FlowSettings:
     if any(key in chosen for key in ALTERNATIVES):
         stored = {key: value for key, value in stored.items() if key not in ALTERNATIVES}
     try:
-        return FlowSettings.model_validate(stored | chosen)
+        settings = FlowSettings.model_validate(stored | chosen)
     except ValidationError as error:
         lines = [_line(detail, path, set(chosen)) for detail in error.errors()]
         raise ValueError("; ".join(dict.fromkeys(lines))) from None
+    if (settings.inputs is None) == (settings.kernel is None):
+        came = "neither" if settings.inputs is None else "both"
+        raise ValueError(f"give either --inputs or --kernel (the first layer's), got {came}")
+    return settings
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -86,7 +90,7 @@ def _line(detail: ErrorDetails, path: Path | None, chosen: set[str]) -> str:
     key, *place = (str(part) for part in detail["loc"])
     option = f"--{key.replace('_', '-')}"
     if detail["type"] == "missing":
-        return f"{key} is missing: give {option}, or {key} = .. in a settings file"
+        return f"{option} is missing"
     if detail["type"] == "extra_forbidden":
         near = difflib.get_close_matches(key, FlowSettings.model_fields, n=1)
         known = ", ".join(FlowSettings.model_fields)

@@ -1,0 +1,140 @@
+"""``nneft flow`` from end to end, against closed forms of the linear network."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nneft
+from nneft.cli.main import run
+
+INPUTS = [[1.0, 1.0], [-1.4, 2.0], [0.5, 3.0]]
+TEXT = "1,1;-1.4,2;0.5,3"
+LINEAR = ["flow", "--activation", "linear", "--widths", "2,300*5", "--C-W", "1", "--inputs", TEXT]
+
+
+def called(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[str, str]:
+    assert run(list(args)) == 0
+    return capsys.readouterr()
+
+
+def linear_kernel() -> np.ndarray:
+    x = np.array(INPUTS)
+    return x @ x.T / 2
+
+
+def linear_vertex(layer: int) -> np.ndarray:
+    """Wick: each layer adds K_13 K_24 + K_14 K_23, and chi is the identity at C_W = 1."""
+    K = linear_kernel()
+    once = np.einsum("ac,bd->abcd", K, K) + np.einsum("ad,bc->abcd", K, K)
+    return (layer - 1) * once
+
+
+def test_json_holds_the_whole_flow(capsys: pytest.CaptureFixture[str]) -> None:
+    out, err = called(capsys, *LINEAR, "--json")
+    report = json.loads(out)
+    assert err == ""
+    assert list(report) == [
+        *("nneft", "command", "activation", "widths", "C_W", "C_b", "inputs", "order", "layers"),
+        *("K_0", "K_1", "V_4", "error", "files"),
+    ]
+    assert report["widths"] == [2, 300, 300, 300, 300, 300]
+    assert (report["C_W"], report["C_b"], report["order"]) == ([1.0] * 5, [0.0] * 5, 1)
+    assert report["inputs"] == INPUTS and report["layers"] == [1, 2, 3, 4, 5]
+    np.testing.assert_allclose(report["K_0"], [linear_kernel()] * 5, rtol=1e-12)
+    np.testing.assert_allclose(report["K_1"], np.zeros((5, 3, 3)), atol=1e-12)
+    vertices = [linear_vertex(layer) for layer in range(1, 6)]
+    np.testing.assert_allclose(report["V_4"], vertices, rtol=1e-11, atol=1e-12)
+    assert len(report["error"]) == 5 and max(report["error"]) < 1e-10
+
+
+def test_json_of_chosen_layers_and_components(capsys: pytest.CaptureFixture[str]) -> None:
+    out, _ = called(capsys, *LINEAR, "--json", "--layers", "2,5", "--at", "0,2", "--at", "0,1;1,2")
+    report = json.loads(out)
+    assert report["layers"] == [2, 5] and "V_4" not in report and "K_0" not in report
+    np.testing.assert_allclose(report["K_0[0,2]"], [linear_kernel()[0, 2]] * 2, rtol=1e-12)
+    expected = [linear_vertex(layer)[0, 1, 1, 2] for layer in (2, 5)]
+    np.testing.assert_allclose(report["V_4[0,1;1,2]"], expected, rtol=1e-11)
+
+
+def test_order_0_from_a_kernel(capsys: pytest.CaptureFixture[str]) -> None:
+    args = ["--activation", "relu", "--widths", "7,10*3", "--C-W", "2", "--kernel", "4"]
+    out, _ = called(capsys, "flow", *args, "--order", "0", "--json")
+    report = json.loads(out)
+    assert "V_4" not in report and report["inputs"] is None
+    np.testing.assert_allclose(report["K_0"], np.full((3, 1, 1), 4.0), rtol=1e-12)
+
+
+def test_table_says_what_it_shows(capsys: pytest.CaptureFixture[str]) -> None:
+    out, err = called(capsys, *LINEAR, "--layers", "1,5", "--at", "0,1", "--at", "0,0;0,0")
+    title, _, head, *rows = out.splitlines()
+    assert err == ""
+    assert title == "linear, widths 2,300*5, C_W 1, C_b 0, 3 inputs"
+    assert head.split() == ["layer", "K_0[0,1]", "K_1[0,1]", "V_4[0,0;0,0]", "error"]
+    assert rows[0].split()[:2] == ["1", "0.3"] and rows[1].split()[:2] == ["5", "0.3"]
+    assert float(rows[1].split()[3]) == pytest.approx(8.0)
+    assert "2 of 5 layers" in out and "inputs 0 to 2" in out
+
+
+def test_settings_file_and_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "net.toml"
+    path.write_text(f'activation = "tanh"\nwidths = "2,300*5"\nC_W = 3\ninputs = {INPUTS}\n')
+    by_file, _ = called(capsys, "flow", str(path), "--activation", "linear", "--C-W", "1", "--json")
+    by_options, _ = called(capsys, *LINEAR, "--json")
+    assert by_file == by_options
+
+
+def test_files_are_written_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = [str(tmp_path / name) for name in ("x.nc", "x.png", "x.pdf")]
+    out, _ = called(capsys, *LINEAR, "--out", names[0], "--plot", names[1], "--json")
+    assert json.loads(out)["files"] == names[:2]
+    called(capsys, *LINEAR, "--order", "0", "--plot", names[2])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.nc", "x.pdf", "x.png"]
+    stored = nneft.load(names[0])
+    assert isinstance(stored, nneft.Flow)
+    np.testing.assert_allclose(stored.V(4), json.loads(out)["V_4"], rtol=1e-14)
+    assert Path(names[1]).read_bytes().startswith(b"\x89PNG")
+    assert Path(names[2]).read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "said"),
+    [
+        (["--widths", "2,0"], 2, "positive integer, got 0"),
+        (["--widths", "2"], 2, "at least one layer"),
+        (["--C-W", "-1"], 2, "not negative, got -1"),
+        (["--C-b", "inf"], 2, "must be finite"),
+        (["--C-W", "1,2"], 2, "each of the 5 layers"),
+        (["--inputs", "1,2,3"], 2, "shape"),
+        (["--inputs", "nan,1"], 2, "finite"),
+        (["--kernel", "1"], 2, "got both"),
+        (["--activation", "tahn"], 2, "did you mean 'tanh'"),
+        (["--activation", "x*foo(x)"], 2, "  x*foo(x)\n      ^"),
+        (["--activation", "exp(x**2)"], 2, "diverge"),
+        (["--order", "9"], 2, "order"),
+        (["--at", "0,3"], 2, "numbered from 0 to 2, got [0,3]"),
+        (["--order", "0", "--at", "0,0;0,0"], 2, "use --order 1"),
+        (["--layers", "6"], 2, "layers 1 to 5"),
+        (["--out", "absent/x.nc"], 2, "there is no folder absent"),
+        (["--out", "."], 2, "it is a folder"),
+        (["--plot", "x.jpg"], 2, ".png, .pdf or .svg, got x.jpg"),
+        (["--plot", "absent/x.png"], 2, "there is no folder absent"),
+        (["--widths", "2,9*500", "--C-W", "40"], 3, "overflows double precision at layer"),
+        (["--widths", "2,9*500", "--C-W", "0.01"], 3, "underflows double precision at layer"),
+    ],
+)
+def test_wrong_calls_say_what_was_wanted_and_what_came(
+    args: list[str],
+    code: int,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run([*LINEAR, "--out", "kept.nc", *args]) == code
+    out, err = capsys.readouterr()
+    assert out == "" and said in err
+    assert err.startswith("nneft: ") and "Traceback" not in err
+    assert list(tmp_path.iterdir()) == []
