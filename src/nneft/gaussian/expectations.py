@@ -27,7 +27,7 @@ class Method(Enum):
     HOMOGENEOUS = "closed forms of ReLU-like activations"
     SERIES = "Hermite series, else the lattice"
     LATTICE = "trapezoidal rule on a lattice"
-    PANELS = "nested panels broken at the kinks"
+    PANELS = "Hermite series where short, else nested panels broken at the kinks"
 
 
 def method_for(activation: Activation, inputs: int) -> Method:
@@ -100,7 +100,9 @@ def pairs(activation: Activation, kernel: Array, terms: Terms) -> Moments:
     Entry ``[t, a, b]`` puts the first factor of term t on input a; the diagonals are zero.
     """
     size = len(kernel)
-    if method_for(activation, 2) in (Method.SERIES, Method.ERF):
+    method = method_for(activation, 2)
+    plain = all(r == (0, 0) for _, r in terms)
+    if method in (Method.SERIES, Method.ERF) or (method is Method.PANELS and plain):
         found, done = series.pairs(activation, kernel, terms)
     else:
         found = Moments(*(np.zeros((len(terms), size, size)) for _ in range(2)))

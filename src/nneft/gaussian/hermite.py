@@ -1,11 +1,12 @@
-"""Hermite coefficients of the factors of many inputs at once, for smooth activations.
+"""Hermite coefficients of the factors of many inputs at once.
 
-``f_n = <f(s z) he_n(z)>`` with ``he_n = He_n / sqrt(n!)``, orthonormal under the unit Gaussian, by
-the trapezoidal rule on one set of nodes that serves all inputs.
+``f_n = <f(s z) he_n(z)>`` with ``he_n = He_n / sqrt(n!)``, orthonormal under the unit Gaussian, on
+one set of nodes that serves all inputs: the trapezoidal rule, or panels broken at the kinks.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from itertools import pairwise
 from math import ceil, log2, pi, sqrt
 
 import numpy as np
@@ -20,13 +21,60 @@ from nneft.gaussian.roots import reach
 BLOCK_ENTRIES = 4_000_000
 
 
+@dataclass(frozen=True)
 class Rule:
-    """A trapezoidal rule on the line: multiples of `step` from ``-count`` to ``count``."""
+    """Nodes on the line with weights for the unit Gaussian, and those of a coarser rule.
 
-    def __init__(self, step: float, count: int) -> None:
-        self.key = (step, count)
-        self.z: Array = np.asarray(step * np.arange(-count, count + 1), dtype=np.float64)
-        self.weights: Array = step / sqrt(2.0 * pi) * np.exp(-0.5 * self.z**2)
+    Without `edges` the trapezoidal rule, multiples of `step` up to ``count * step``; with them
+    Gauss-Legendre panels between the edges.
+    """
+
+    step: float = 1.0
+    count: int = 0
+    edges: tuple[float, ...] = ()
+
+    @cached_property
+    def _parts(self) -> tuple[Array, Array, Array]:
+        if not self.edges:
+            z = np.asarray(self.step * np.arange(-self.count, self.count + 1), dtype=np.float64)
+            weights = self.step * np.ones_like(z)
+            coarse = 2.0 * weights * (np.arange(len(z)) % 2 == self.count % 2)
+        else:
+            (z, weights), (other, coarse) = (_panels(self.edges, nodes) for nodes in (16, 12))
+            z = np.concatenate([z, other])
+            weights = np.concatenate([weights, np.zeros_like(other)])
+            coarse = np.concatenate([np.zeros(len(z) - len(other)), coarse])
+        density = np.exp(-0.5 * z**2) / sqrt(2.0 * pi)
+        return z, weights * density, coarse * density
+
+    @property
+    def z(self) -> Array:
+        """Nodes."""
+        return self._parts[0]
+
+    @property
+    def weights(self) -> Array:
+        """Weights, the Gaussian's density included."""
+        return self._parts[1]
+
+    @property
+    def coarse(self) -> Array:
+        """Weights of the coarser rule on the same nodes."""
+        return self._parts[2]
+
+    def error(self, fine: Array, coarse: Array) -> Array:
+        """Error of the finer rule from the two results, both relative."""
+        # Aliasing: e(h) = e(2h)^2. Panels: the coarser rule's error bounds the finer one's.
+        difference = np.abs(fine - coarse)
+        return difference if self.edges else difference**2
+
+
+def _panels(edges: tuple[float, ...], nodes: int) -> tuple[Array, Array]:
+    points, weights = np.polynomial.legendre.leggauss(nodes)
+    low, high = np.array(edges[:-1]), np.array(edges[1:])
+    half = 0.5 * (high - low)
+    z = 0.5 * (low + high)[:, None] + half[:, None] * points
+    return z.ravel(), (half[:, None] * weights).ravel()
 
 
 def rule_for(
@@ -39,7 +87,8 @@ def rule_for(
 ) -> Rule:
     """A rule for all these variances and factors, times ``he_n`` up to ``n = length``.
 
-    With `squares` the factors' squares are integrated on it too.
+    With `squares` the factors' squares are integrated on it too. An activation with kinks must
+    have them at the same multiples of the deviation for all variances: one variance, or at zero.
     """
     deviation = float(np.sqrt(np.max(variances, initial=0.0)))
     power = max(p for p, _ in factors) * (2 if squares else 1)
@@ -48,14 +97,28 @@ def rule_for(
         # |he_n(z)| exp(-z^2/4) is bounded: only exp(-z^2/4) is left to cut the sum off.
         furthest *= sqrt(2.0)
     strip = activation.scale / deviation if deviation > 0.0 else np.inf
+    # he_n(z) exp(-z^2/4) oscillates with wave numbers up to sqrt(n + 1/2).
+    oscillation = sqrt(length + 0.5) if length else 0.0
+    if activation.kinks:
+        kinks = [k / deviation for k in activation.kinks if abs(k) < furthest * deviation]
+        # 16 nodes resolve half a dozen radians and a panel as long as the strip is wide.
+        longest = 1.0 / (1.0 / 1.5 + 1.0 / strip + oscillation / 10.0)
+        return Rule(edges=_edges([-furthest, *kinks, furthest], longest))
     # A square doubles the order of a pole. The error is judged by the square of that of twice the
     # spacing, whatever multiplies the exponentials: half the digits more, cheap in one dimension.
     pole = 2 * max(p + r for p, r in factors)
-    # he_n(z) exp(-z^2/4) oscillates with wave numbers up to sqrt(n + 1/2).
-    wave = 2.0 * pi / spacing(strip, 1.5 * DIGITS[0], pole) + (sqrt(length + 0.5) if length else 0)
+    wave = 2.0 * pi / spacing(strip, 1.5 * DIGITS[0], pole) + oscillation
     # Rounded down to a power of 2^(1/4), so that tables of Hermite functions can be kept.
     step = 2.0 ** (-ceil(4.0 * log2(wave / (2.0 * pi))) / 4.0)
     return Rule(step, 2 * ceil(0.5 * furthest / step))
+
+
+def _edges(breaks: list[float], longest: float) -> tuple[float, ...]:
+    edges = [breaks[0]]
+    for low, high in pairwise(breaks):
+        count = ceil((high - low) / longest)
+        edges += [low + (high - low) * (i + 1) / count for i in range(count)]
+    return tuple(edges)
 
 
 @dataclass(frozen=True)
@@ -84,9 +147,16 @@ def coefficients(
     activation: Activation, variances: Array, factors: list[Factor], length: int
 ) -> Coefficients:
     """The first `length` Hermite coefficients of every factor at every variance."""
+    if any(activation.kinks) and len(variances) > 1:  # no nodes serve several variances
+        apart = [coefficients(activation, v[None], factors, length) for v in variances]
+        return Coefficients(
+            [np.concatenate(rows) for rows in zip(*(c.values for c in apart), strict=True)],
+            *(np.hstack([getattr(c, n) for c in apart]) for n in ("norms", "tails", "noise")),
+        )
     rule = rule_for(activation, variances, factors, length=length, squares=True)
-    hermite = hermite_functions(rule.key, length)
+    hermite = hermite_functions(rule, length)
     first_two = np.stack([rule.weights, rule.z * rule.weights], axis=1)
+    coarse_two = np.stack([rule.coarse, rule.z * rule.coarse], axis=1)
     found = [np.zeros((len(variances), length)) for _ in factors]
     norms, tails, noise = (np.zeros((len(factors), len(variances))) for _ in range(3))
     for block in blocks(len(variances), len(rule.z)):
@@ -96,27 +166,26 @@ def coefficients(
             f = values[factor]
             found[i][block] = f @ hermite
             norm = f**2 @ rule.weights
-            # Aliasing, from the rule of twice the spacing: e(h) = e(2h)^2.
-            difference = f @ first_two - f[:, ::2] @ (2.0 * first_two[::2])
-            safe = np.where(norm > 0.0, norm, 1.0)
+            safe = np.sqrt(np.where(norm > 0.0, norm, 1.0))[:, None]
+            wrong = rule.error(f @ first_two / safe, f @ coarse_two / safe)
             norms[i, block] = norm
-            noise[i, block] = np.max(difference**2, axis=1) / safe + 4.0 * ROUNDING
+            noise[i, block] = np.max(wrong, axis=1) + 4.0 * ROUNDING
             left = norm - np.sum(found[i][block] ** 2, axis=1)
             tails[i, block] = np.maximum(left, 2.0 * ROUNDING * norm)
     return Coefficients(found, norms, tails, noise)
 
 
 @lru_cache(maxsize=12)
-def hermite_functions(key: tuple[float, int], length: int) -> Array:
+def hermite_functions(rule: Rule, length: int) -> Array:
     """``weight(z) he_n(z)`` on the nodes of a rule: (nodes, length)."""
-    z = Rule(*key).z
+    z = rule.z
     # he_{n+1} = (z he_n - sqrt(n) he_{n-1}) / sqrt(n+1), times exp(-z^2/4) throughout.
     table = np.empty((length, len(z)))
     table[0] = np.exp(-0.25 * z**2)
     table[1] = z * table[0]
     for n in range(1, length - 1):
         table[n + 1] = (z * table[n] - sqrt(n) * table[n - 1]) / sqrt(n + 1.0)
-    table *= key[0] / sqrt(2.0 * pi) * np.exp(-0.25 * z**2)
+    table *= rule.weights * np.exp(0.25 * z**2)
     return np.ascontiguousarray(table.T)
 
 

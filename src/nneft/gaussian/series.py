@@ -1,4 +1,4 @@
-"""One and two inputs of a smooth activation, for all inputs and pairs of inputs at once.
+"""One and two inputs, for all inputs and all pairs of inputs at once.
 
 With Hermite coefficients ``f_n`` and the correlation ``rho``, Mehler's formula gives::
 
@@ -43,9 +43,8 @@ def singles(activation: Activation, variances: Array, terms: Terms) -> Moments:
                 continue
             value = found[f] @ rule.weights
             norm = np.abs(found[f]) @ rule.weights
-            coarse = found[f][:, ::2] @ (2.0 * rule.weights[::2])
             safe = np.where(norm > 0.0, norm, 1.0)
-            wrong = ((value - coarse) / safe) ** 2 + 3.0 * ROUNDING
+            wrong = rule.error(value / safe, found[f] @ rule.coarse / safe) + 3.0 * ROUNDING
             values[t, block] = value
             errors[t, block] = norm * (wrong + activation.derivative_error(f[1]))
     return Moments(values, errors)
@@ -56,7 +55,7 @@ def pairs(activation: Activation, kernel: Array, terms: Terms) -> tuple[Moments,
 
     `terms` have two inputs each; entry ``[t, a, b]`` puts the first factor on input a. Entries
     whose bound is too large, and the diagonal, are left at zero and are False in the second
-    result, (N, N). Smooth activations only.
+    result, (N, N). Without derivatives activations may have kinks.
     """
     size = len(kernel)
     variances = np.diag(kernel)
