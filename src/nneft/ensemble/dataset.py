@@ -26,8 +26,8 @@ LABELS = {
 def to_xarray(ensemble: Ensemble) -> xarray.Dataset:
     """Estimates over ``layer`` and inputs ``x1 .. x4``, and the moments behind them.
 
-    ``kernel`` and ``V_4`` come with ``error_kernel`` and ``error_V_4``; what cannot be given (from a
-    single network, or beyond double precision) is left out, the attribute ``left_out`` says why.
+    ``kernel`` and ``V_4`` come with ``error_kernel`` and ``error_V_4``; what cannot be given (from
+    one network, or beyond double precision) is left out, the attribute ``left_out`` says why.
     ``moments_*``, over layers 2..L and unordered pairs, are sums about the mean in units of powers
     of ``2**moments_exponent``.
     """

@@ -69,7 +69,8 @@ class Ensemble:
         """
         self._need_two()
         at = self._pair_index()
-        mean = mean_estimate(self.moments)
+        with np.errstate(over="ignore"):
+            mean = mean_estimate(self.moments)
         return Estimate(
             _after(self.first_kernel, mean.mean[:, at], "<G>"),
             _after(np.zeros_like(self.first_kernel), mean.error[:, at], "the error of <G>"),
@@ -103,9 +104,10 @@ class Ensemble:
         left, right = at[:, :, None, None], at[None, None, :, :]
         # BCCZ (28): V_4^(l) = n_{l-1} kappa_2(G^(l), G^(l))
         above = np.array(self.widths[1:-1], dtype=np.float64)[:, None, None]
-        covariance = covariance_estimate(self.moments)
+        with np.errstate(over="ignore", under="ignore"):
+            covariance = covariance_estimate(self.moments)
+            v4 = covariance * above
         _no_underflow(self.moments, covariance)
-        v4 = covariance * above
         zero = np.zeros(4 * (len(self.first_kernel),))
         return Estimate(
             _after(zero, v4.mean[:, left, right], "V_4"),

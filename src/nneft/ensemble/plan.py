@@ -20,7 +20,7 @@ Precision = Literal["float64", "float32"]
 #: and two workers share even a small ensemble.
 BLOCK = 2**22
 #: Random numbers drawn at a time: large enough to hide the cost of a call, small enough for caches.
-CHUNK = 2**17
+CHUNK = 2**18
 
 
 @dataclass(frozen=True, eq=False)
