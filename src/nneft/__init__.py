@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from nneft.comparison import Comparison, compare
     from nneft.ensemble import Ensemble, Estimate, sample
     from nneft.errors import NumericsError
+    from nneft.feynman import Diagram, Diagrams, diagrams
     from nneft.files import load
     from nneft.network import Network
     from nneft.rg.driver import flow
@@ -25,12 +26,15 @@ if TYPE_CHECKING:
 _HOMES = {
     "Activation": "nneft.activations",
     "Comparison": "nneft.comparison",
+    "Diagram": "nneft.feynman",
+    "Diagrams": "nneft.feynman",
     "Ensemble": "nneft.ensemble",
     "Estimate": "nneft.ensemble",
     "Flow": "nneft.rg.flow",
     "Network": "nneft.network",
     "NumericsError": "nneft.errors",
     "compare": "nneft.comparison",
+    "diagrams": "nneft.feynman",
     "flow": "nneft.rg.driver",
     "load": "nneft.files",
     "sample": "nneft.ensemble",
@@ -39,6 +43,8 @@ _HOMES = {
 __all__ = [
     "Activation",
     "Comparison",
+    "Diagram",
+    "Diagrams",
     "Ensemble",
     "Estimate",
     "Flow",
@@ -46,6 +52,7 @@ __all__ = [
     "NumericsError",
     "__version__",
     "compare",
+    "diagrams",
     "flow",
     "load",
     "sample",

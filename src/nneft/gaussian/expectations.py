@@ -11,6 +11,7 @@ from enum import Enum
 import numpy as np
 
 from nneft.activations.base import Activation
+from nneft.errors import NumericsError
 from nneft.gaussian import closed, erf, homogeneous, lattice, nested, series
 from nneft.gaussian.base import Array, Moments, Terms
 
@@ -83,6 +84,12 @@ def moments(activation: Activation, kernel: Array, terms: Terms) -> Moments:
             found = closed.moments(activation.polyexp, kernel, terms)
             if np.all(found.errors <= CLOSED_ACCURACY * np.abs(found.values)):
                 return found
+            try:
+                other = lattice.moments(activation, kernel, terms)
+            except (ValueError, NumericsError):  # grows too fast for the lattice: exponentials do
+                return found
+            better = other.errors < found.errors
+            return Moments(*(np.where(better, o, f) for o, f in zip(other, found, strict=True)))
     return lattice.moments(activation, kernel, terms)
 
 
@@ -131,6 +138,12 @@ def pair_products(activation: Activation, kernel: Array) -> Moments:
         return homogeneous.pair_products(activation.slopes, kernel)
     if method is Method.ERF:
         return erf.pair_products(kernel)
+    if method is Method.EXPONENTIAL:
+        assert activation.polyexp is not None
+        closed_form = closed.exponential_pair_products(activation.polyexp, kernel)
+        deviations = np.sqrt(np.diag(closed_form.values))
+        if np.all(closed_form.errors <= CLOSED_ACCURACY * np.outer(deviations, deviations)):
+            return closed_form
     one = singles(activation, np.diag(kernel), [((2,), (0,))])
     two = pairs(activation, kernel, [((1, 1), (0, 0))])
     values, errors = two.values[0], two.errors[0]
