@@ -15,13 +15,13 @@ def load(path: str | Path) -> Flow | Ensemble:
     ValueError
         No such file, one that nneft did not write, or one whose activation was a callable.
     """
-    from nneft.ensemble import ensemble
+    from nneft.ensemble import dataset as ensembles
     from nneft.rg import storage as flows
 
     dataset = storage.open_dataset(path)
     kind = dataset.attrs.get("kind")
     if kind == flows.KIND:
         return flows.from_xarray(dataset)
-    if kind == "ensemble":
-        return ensemble.from_xarray(dataset)
+    if kind == ensembles.KIND:
+        return ensembles.from_xarray(dataset)
     raise ValueError(f"{path} holds neither a flow nor an ensemble, but {kind!r}")
