@@ -18,6 +18,7 @@ def network_attributes(network: Network) -> dict[str, Any]:
     return {
         "nneft_version": __version__,
         "activation": network.activation.name,
+        "activation_is_callable": int(network.activation.is_callable),
         "widths": json.dumps(list(network.widths)),
         "C_W": json.dumps(network.C_W.tolist()),
         "C_b": json.dumps(network.C_b.tolist()),
@@ -34,18 +35,18 @@ def network_from(attributes: dict[str, Any]) -> Network:
     ValueError
         The activation was a Python callable, which no file can hold.
     """
-    try:
-        return Network(
-            json.loads(attributes["widths"]),
-            attributes["activation"],
-            json.loads(attributes["C_W"]),
-            json.loads(attributes["C_b"]),
-        )
-    except ValueError as error:
+    name = attributes["activation"]
+    if attributes.get("activation_is_callable"):
         raise ValueError(
-            f"the network of this file cannot be made again: {error}; a file holds an activation "
-            "by name or expression only: read one made from a callable with xarray.open_dataset"
-        ) from error
+            f"the activation {name} of this file was a Python callable, which no file can hold; "
+            "read the numbers with xarray.open_dataset"
+        )
+    return Network(
+        json.loads(attributes["widths"]),
+        name,
+        json.loads(attributes["C_W"]),
+        json.loads(attributes["C_b"]),
+    )
 
 
 def check_writable(path: str | Path) -> Path:

@@ -100,6 +100,11 @@ class Activation:
         return self._name
 
     @property
+    def is_callable(self) -> bool:
+        """Whether it was made from a Python callable, which no file can hold."""
+        return self._user is not None
+
+    @property
     def kinks(self) -> tuple[float, ...]:
         """Sorted points where sigma or any of its derivatives jumps."""
         return self._structure.kinks
