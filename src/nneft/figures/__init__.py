@@ -1,0 +1,1 @@
+"""Pictures of theory and measurement, for a page of a journal."""

@@ -1,10 +1,22 @@
 """From the experiment to a folder of figures and data."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 
-from nneft.reproduce.experiment import PAPER, Experiment
+from nneft._version import __version__
+from nneft.reproduce.book import Plate, plates
+from nneft.reproduce.curves import four_point, two_point
+from nneft.reproduce.experiment import PAPER, Experiment, Setting
+from nneft.reproduce.folder import check_folder, filling
 from nneft.reproduce.records import Progress, Report
+from nneft.reproduce.sampling import Sampled, sampling
+from nneft.reproduce.telling import Teller
+from nneft.reproduce.verdict import figure_summary, layer_2, words
+from nneft.reproduce.writing import UNDATED, write_plate, write_runs, write_words
+from nneft.rg.driver import flow
+from nneft.rg.flow import Flow
 
 
 def reproduce(
@@ -34,7 +46,7 @@ def reproduce(
     workers
         Threads; by default one for each processor. Changes no number.
     formats
-        Of ``"png"`` (300 dots per inch), ``"pdf"`` and ``"svg"``.
+        Of ``"png"`` (200 dots per inch), ``"pdf"`` and ``"svg"``.
     progress
         Called with a `Progress` when something was finished, from the calling thread.
     experiment
@@ -55,4 +67,94 @@ def reproduce(
     nneft.NumericsError
         Where theory or sampling fails, by layer.
     """
-    raise NotImplementedError
+    chosen = _checked(networks, groups, formats)
+    folder = check_folder(out)
+    told = Teller(progress)
+    flows = {
+        setting: flow(experiment.network(setting), experiment.x, order=1)
+        for setting in told.over("theory", experiment.settings, lambda s: s.name)
+    }
+    sampled, interrupted = _sample(experiment, networks, groups, seed, workers, told)
+    book = _book(experiment, flows, sampled)
+    summary = {
+        "nneft_version": __version__,
+        "seed": seed,
+        "networks_wanted": networks,
+        "groups_wanted": groups,
+        "interrupted": interrupted,
+        "experiment": asdict(experiment),
+        "ensembles": {setting.name: _counts(s) for setting, s in sampled.items()},
+        "figures": {plate.name: figure_summary(plate) for plate in book},
+        "layer_2": layer_2(book),
+    }
+    verdict = words(summary)
+    with filling(folder) as room:
+        (room / "data").mkdir()
+        for plate in told.over("figures", book, lambda p: p.name):
+            write_plate(plate, room, chosen)
+        write_runs(room, flows, sampled)
+        write_words(room, experiment, book, summary, verdict)
+        names = [path.relative_to(room) for path in sorted(room.rglob("*")) if path.is_file()]
+    files = tuple(folder / name for name in names)
+    return Report(folder, files, verdict, summary, networks, interrupted)
+
+
+def _checked(networks: int, groups: int, formats: Sequence[str]) -> tuple[str, ...]:
+    for name, value in (("networks", networks), ("groups", groups)):
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise TypeError(f"{name} must be an integer, got {value!r}")
+        if value < 1:
+            raise ValueError(f"{name} must be 1 or more, got {value}")
+    if networks % groups or networks < 2 * groups:
+        raise ValueError(
+            "networks must be a multiple of groups, with two or more in each: "
+            f"got {networks} networks in {groups} groups"
+        )
+    if isinstance(formats, str):
+        raise TypeError(f"formats must be a sequence of names, got {formats!r}; e.g. ('pdf',)")
+    unknown = [name for name in formats if name not in UNDATED]
+    if unknown:
+        raise ValueError(f"formats must be of {', '.join(UNDATED)}, got {unknown[0]!r}")
+    return tuple(dict.fromkeys(formats))
+
+
+def _sample(
+    experiment: Experiment,
+    networks: int,
+    groups: int,
+    seed: int,
+    workers: int | None,
+    told: Teller,
+) -> tuple[dict[Setting, Sampled], bool]:
+    """All ensembles, and whether an interruption cut them short."""
+    settings = experiment.settings
+    sampled = {setting: Sampled() for setting in settings}
+    told.start("sampling", networks * len(settings))
+    blocks = sampling(experiment, networks=networks, groups=groups, seed=seed, workers=workers)
+    try:
+        with closing(blocks):
+            for index, block in blocks:
+                setting = settings[index]
+                sampled[setting] = sampled[setting].plus(block, networks // groups)
+                told.more(block.networks, setting.name)
+    except KeyboardInterrupt:
+        if all(s.total is None for s in sampled.values()):
+            raise
+        return sampled, True
+    return sampled, False
+
+
+def _book(
+    experiment: Experiment, flows: Mapping[Setting, Flow], sampled: Mapping[Setting, Sampled]
+) -> list[Plate]:
+    two = {s: two_point(s, flows[s], sampled[s]) for s in experiment.settings}
+    four = {s: four_point(experiment, s, flows[s], sampled[s]) for s in experiment.settings}
+    return plates(experiment, two, four)
+
+
+def _counts(sampled: Sampled) -> dict[str, int]:
+    total = sampled.total
+    return {
+        "networks": 0 if total is None else total.networks,
+        "complete_groups": len(sampled.groups),
+    }
