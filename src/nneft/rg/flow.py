@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -108,6 +109,29 @@ class Flow:
             return self.mean()
         below = np.array(self.network.widths[:-1], dtype=float)
         return np.asarray(self.V(points) / below.reshape(-1, 1, 1, 1, 1), dtype=np.float64)
+
+    def correlator(
+        self, legs: Sequence[tuple[int, int]], layer: int, *, connected: bool = True
+    ) -> float:
+        """``<phi_i1(x1) .. phi_i2k(x2k)>`` of a layer, all orders held summed at its widths.
+
+        Parameters
+        ----------
+        legs
+            ``(neuron, input)`` for each field, both counted from 0.
+        layer
+            From 1 to the depth.
+        connected
+            Whether to leave out what factorises (BCCZ 12, 28).
+
+        Raises
+        ------
+        ValueError
+            More legs than the flow holds, a layer, neuron or input that does not exist.
+        """
+        from nneft.rg.correlators import correlator
+
+        return correlator(self, legs, layer, connected=connected)
 
     @cached_property
     def error(self) -> Array:
