@@ -8,15 +8,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nneft.figures.style import LOOKS, PAGE, style
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from nneft.cli.components import Component
 
 FORMATS = (".png", ".pdf", ".svg")
-_LINES = ("o-", "s--", "D-.", "^:")
+
+#: Most markers on one line.
+MARKERS = 30
 
 
 def check_format(path: Path) -> None:
@@ -33,20 +38,26 @@ def check_format(path: Path) -> None:
 
 def draw(path: Path, title: str, components: Sequence[Component]) -> None:
     """Draw K_0 and V_4 against the layer, a line a component; written under another name first."""
+    with style():
+        figure = _figure(title, components)
+        partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        try:
+            figure.savefig(partial, format=path.suffix[1:].lower(), dpi=200)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def _figure(title: str, components: Sequence[Component]) -> Figure:
     from matplotlib.figure import Figure
 
     quantities = [q for q in ("K_0", "V_4") if any(c.quantity == q for c in components)]
-    figure = Figure(figsize=(4.6 * len(quantities), 3.6), layout="constrained")
-    figure.suptitle(title, fontsize="medium")
+    figure = Figure(figsize=(PAGE / 2 * len(quantities), 2.9), layout="constrained")
+    figure.suptitle(title, fontsize=8.5)
     for place, quantity in enumerate(quantities):
         axes = figure.add_subplot(1, len(quantities), place + 1)
         _draw_panel(axes, quantity, [c for c in components if c.quantity == quantity])
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        figure.savefig(partial, format=path.suffix[1:].lower(), dpi=200)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    return figure
 
 
 def _draw_panel(axes: Axes, quantity: str, components: Sequence[Component]) -> None:
@@ -54,22 +65,30 @@ def _draw_panel(axes: Axes, quantity: str, components: Sequence[Component]) -> N
 
     for i, component in enumerate(components):
         layers = np.arange(1, len(component.values) + 1)
-        every = max(1, len(layers) // 30)
-        label = component.name.removeprefix(quantity)
-        style = _LINES[i % len(_LINES)]
-        axes.plot(layers, component.values, style, markevery=every, ms=3, lw=1.2, label=label)
+        look = LOOKS[i % len(LOOKS)]
+        axes.plot(
+            layers,
+            component.values,
+            color=look.color,
+            marker=look.marker,
+            markersize=3,
+            markevery=max(1, len(layers) // MARKERS),
+            label=component.name.removeprefix(quantity),
+        )
     _scale(axes, np.concatenate([c.values for c in components]))
     axes.set_xlabel("layer $l$")
     axes.set_ylabel(f"${quantity}$")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(title="inputs", frameon=False, fontsize="small")
+    axes.legend(title="inputs")
 
 
 def _scale(axes: Axes, values: np.ndarray) -> None:
-    """Logarithmic where every value has one sign and they span decades (V_4 is 0 in layer 1)."""
-    sizes = np.abs(values[values != 0.0])
-    one_sign = np.all(values >= 0.0)
-    if sizes.size and one_sign and sizes.max() > 20.0 * sizes.min():
+    """Logarithmic where the values span decades, symmetrically so where they change sign."""
+    sizes = np.abs(values[values != 0.0])  # V_4 is 0 in layer 1
+    span = sizes.max() / sizes.min() if sizes.size else 1.0
+    if np.all(values >= 0.0) and span > 20.0:
         axes.set_yscale("log", nonpositive="mask")
-    else:
-        axes.axhline(0.0, color="0.7", lw=0.6, zorder=0)
+        return
+    axes.axhline(0.0, color="0.7", lw=0.6, zorder=0)
+    if span > 1e3:
+        axes.set_yscale("symlog", linthresh=float(sizes.min()))
