@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nneft.feynman import Diagram, Diagrams, diagrams
     from nneft.files import load
     from nneft.network import Network
+    from nneft.rg.contributions import Contributions, contributions
     from nneft.rg.driver import flow
     from nneft.rg.flow import Flow
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Activation": "nneft.activations",
     "Comparison": "nneft.comparison",
+    "Contributions": "nneft.rg.contributions",
     "Diagram": "nneft.feynman",
     "Diagrams": "nneft.feynman",
     "Ensemble": "nneft.ensemble",
@@ -34,6 +36,7 @@ _HOMES = {
     "Network": "nneft.network",
     "NumericsError": "nneft.errors",
     "compare": "nneft.comparison",
+    "contributions": "nneft.rg.contributions",
     "diagrams": "nneft.feynman",
     "flow": "nneft.rg.driver",
     "load": "nneft.files",
@@ -43,6 +46,7 @@ _HOMES = {
 __all__ = [
     "Activation",
     "Comparison",
+    "Contributions",
     "Diagram",
     "Diagrams",
     "Ensemble",
@@ -52,6 +56,7 @@ __all__ = [
     "NumericsError",
     "__version__",
     "compare",
+    "contributions",
     "diagrams",
     "flow",
     "load",

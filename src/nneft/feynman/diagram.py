@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from math import factorial, prod
+from typing import TYPE_CHECKING
 
 from nneft.feynman.canonical import Canonical, canonical_form
 from nneft.feynman.enumeration import Kind
+
+if TYPE_CHECKING:
+    from nneft.feynman.below import Correlators
 
 
 @dataclass(frozen=True)
@@ -170,6 +175,34 @@ class Diagram:
 
     def __str__(self) -> str:
         return self.code
+
+    def value(self, flow: Correlators, layer: int, at: Sequence[int] | None = None) -> float:
+        """What this diagram contributes to ``V_2k`` at one layer of a flow.
+
+        Parameters
+        ----------
+        flow
+            A `nneft.Flow` that holds the layer below to the order that the diagram needs.
+        layer
+            From 2 on.
+        at
+            2k indices of inputs, two by two an external pair; the first input everywhere if None.
+
+        Returns
+        -------
+        The coefficient of ``n_{l-1}^-(k-1+order)`` in the cumulant ``kappa_k``. A topology counts
+        for all its labelled diagrams; a whole ``V_2s`` counts with its leading order.
+
+        Raises
+        ------
+        ValueError, TypeError
+            A layer or indices that are none; something that the flow does not hold.
+        nneft.NumericsError
+            Overflow, or an expectation that cannot be had.
+        """
+        from nneft.feynman.values import Evaluator
+
+        return Evaluator(flow, layer).values([self], at)[0].value
 
     @property
     def topology(self) -> Diagram:
