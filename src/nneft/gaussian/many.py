@@ -1,0 +1,212 @@
+"""Expectations of three inputs and more by panels nested in panels."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from nneft.activations.base import Activation
+from nneft.gaussian.base import Array, Moments, Terms
+from nneft.gaussian.conditioning import Features, Order, features, narrowest
+from nneft.gaussian.distribution import Distribution, Factor, regular
+from nneft.gaussian.mesh import advise, cells, span
+from nneft.gaussian.panels import Advice, Nodes, Resolution, place, resolutions
+from nneft.gaussian.single import extent, norms, rounding
+from nneft.gaussian.smoothing import Smoothing, Table
+
+#: The finer one's result counts, the coarser one judges it: they are close so that it judges
+#: fairly. Each further input costs as many nodes more for every node.
+THREE = resolutions(nodes=13, coarse=12, length=4.5, tail=7.5)
+MORE = resolutions(nodes=10, coarse=9, length=5.7, tail=5.5)
+#: Rows of the innermost integral that are done at once: their nodes stay in the cache.
+_BLOCK = 400
+
+#: One factor for each input of a product.
+Product = tuple[Factor, ...]
+
+
+def many(activation: Activation, kernel: Array, terms: Terms) -> Moments:
+    """``< prod_a (sigma^{p_a})^{(r_a)}(phi_a) >`` for a kernel of positive variances.
+
+    Raises
+    ------
+    ValueError
+        if the derivatives hold delta functions, or the moments diverge.
+    """
+    order = Order.of(kernel)
+    products = []
+    for powers, orders in terms:
+        products.append(tuple((powers[a], orders[a]) for a in order.inputs))
+        for factor in products[-1]:
+            _refuse_deltas(activation, *factor)
+    pair = THREE if len(kernel) == 3 else MORE
+    # panel by panel, so that differences do not cancel
+    fine, coarse = (_Problem.of(activation, order, products, r).integrate() for r in pair)
+    size, relative = np.ones(len(terms)), np.zeros(len(terms))
+    for i, deviation in enumerate(order.deviations):
+        factors = [product[i] for product in products]
+        size *= norms(activation, float(deviation), factors)
+        relative += rounding(activation, factors)
+    # what lies beyond the spans is not seen by either
+    relative += 0.1 * np.exp(-0.5 * pair[0].tail ** 2 - 3.5)
+    return Moments(fine.sum(axis=1), np.abs(fine - coarse).sum(axis=1) + relative * size)
+
+
+def _refuse_deltas(activation: Activation, power: int, derivatives: int) -> None:
+    if not Distribution.of(activation, power, derivatives).is_function:
+        raise ValueError(
+            f"derivative {derivatives} of {activation.name!r} to the power {power} holds delta "
+            f"functions; panels take those for one and two inputs only"
+        )
+
+
+class _Level(NamedTuple):
+    """How to lay nodes for one z."""
+
+    features: Features
+    #: inputs that ask for breaks, and where in them
+    asking: list[tuple[int, Array]]
+    advice: Advice
+    span: float
+
+
+class _Problem(NamedTuple):
+    """All that one resolution needs: inputs are in their order, phi_i = sum_j factor_ij z_j."""
+
+    activation: Activation
+    products: list[Product]
+    order: Order
+    factor: Array
+    levels: list[_Level]
+    #: the last input's smoothed factors, if it is independent of the others
+    last: tuple[list[Factor], Table] | None
+    nodes: int
+
+    @classmethod
+    def of(
+        cls, activation: Activation, order: Order, products: list[Product], resolution: Resolution
+    ) -> "_Problem":
+        factor = order.deviations[:, None] * order.factor
+        planner = _Planner(
+            activation,
+            max(sum(p for p, _ in product) for product in products),
+            max(r for product in products for _, r in product),
+            order,
+            factor,
+            resolution,
+        )
+        levels = [planner.level(level) for level in range(order.levels)]
+        last = None
+        if order.rank == order.deviations.size:
+            factors = sorted({product[-1] for product in products})
+            last = factors, planner.table(factors, levels)
+        return cls(activation, products, order, factor, levels, last, resolution.nodes)
+
+    def integrate(self) -> Array:
+        """Every product's expectation, panel by panel of the outermost input: (products, P)."""
+        nodes, inner = self._integrand(0, np.zeros((1, 0)))
+        return np.stack([(inner[product] * nodes.weight).sum(axis=1) for product in self.products])
+
+    def _integrate_rows(self, level: int, earlier: Array) -> dict[Product, Array]:
+        """Expectations of what follows from this level on, given the earlier z: (rows,) each."""
+        if level < len(self.levels) - 1:
+            return self._block(level, earlier)
+        starts = range(0, earlier.shape[0], _BLOCK)
+        parts = [self._block(level, earlier[start : start + _BLOCK]) for start in starts]
+        return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+
+    def _block(self, level: int, earlier: Array) -> dict[Product, Array]:
+        nodes, inner = self._integrand(level, earlier)
+        return {key: nodes.sum(value, earlier.shape[0]) for key, value in inner.items()}
+
+    def _integrand(self, level: int, earlier: Array) -> tuple[Nodes, dict[Product, Array]]:
+        nodes = self._lay(level, earlier)
+        values = {
+            i: self._values(i, self._phi(i, level, earlier, nodes))
+            for i in self.order.determined(level)
+        }
+        keys = {product[level:] for product in self.products}
+        if level == len(self.levels) - 1:
+            if self.last is not None:
+                mean = self._phi(len(self.factor) - 1, level, earlier, nodes)
+                factors, table = self.last
+                values[len(self.factor) - 1] = dict(zip(factors, table(mean), strict=True))
+            return nodes, {key: _multiply(values, level, key) for key in keys}
+        given = [earlier[np.repeat(nodes.row, self.nodes)], nodes.z.reshape(-1, 1)]
+        rest = self._integrate_rows(level + 1, np.concatenate(given, axis=1))
+        own = values[level]
+        return nodes, {k: own[k[0]] * rest[k[1:]].reshape(nodes.z.shape) for k in keys}
+
+    def _lay(self, level: int, earlier: Array) -> Nodes:
+        plan = self.levels[level]
+        edges = [np.empty((earlier.shape[0], 0))]
+        for i, at in plan.asking:
+            mean = earlier @ self.factor[i, :level]
+            edges.append((at - mean[:, None]) / self.factor[i, level])
+        breaks = np.concatenate(edges, axis=1)
+        return place(breaks, plan.features.cores(earlier), plan.span, plan.advice).nodes(self.nodes)
+
+    def _phi(self, i: int, level: int, earlier: Array, nodes: Nodes) -> Array:
+        """Input i, or its mean, as far as z_0 .. z_level tell."""
+        mean = earlier @ self.factor[i, :level]
+        return np.asarray(mean[nodes.row][:, None] + self.factor[i, level] * nodes.z)
+
+    def _values(self, i: int, phi: Array) -> dict[Factor, Array]:
+        factors = sorted({product[i] for product in self.products})
+        return dict(zip(factors, regular(self.activation, phi, factors), strict=True))
+
+
+def _multiply(values: dict[int, dict[Factor, Array]], level: int, key: Product) -> Array:
+    total = values[level][key[0]]
+    for i, factor in enumerate(key[1:], start=level + 1):
+        total = total * values[i][factor]
+    return total
+
+
+class _Planner(NamedTuple):
+    activation: Activation
+    power: int
+    derivatives: int
+    order: Order
+    factor: Array
+    resolution: Resolution
+
+    def level(self, level: int) -> _Level:
+        steepest = float(np.abs(self.factor[:, level]).max())
+        reach = self._span(steepest, self.resolution.tail)
+        asking, advice = [], []
+        for i in range(level, len(self.factor)):
+            slope = abs(float(self.factor[i, level]))
+            if slope > 1e-9 * self.order.deviations[i]:
+                advice.append(self._advice(level, i, slope, reach))
+                asking.append((i, advice[-1].edges))
+        joint = advice[0]._replace(
+            length=min(a.length for a in advice), hermite=all(a.hermite for a in advice)
+        )
+        found = features(self.order, level, self.activation.kinks)
+        return _Level(found, asking, joint, reach)
+
+    def _advice(self, level: int, i: int, slope: float, reach: float) -> Advice:
+        """What input i asks of the integral over z_level."""
+        known = i in self.order.determined(level)
+        smoothing = 0.0 if known else narrowest(self.order, level, i) * slope
+        mesh = self._cells(12.0 * float(self.order.deviations[i]))
+        return advise(
+            self.activation, self.power, mesh, slope, self.resolution, smoothing, reach * slope
+        )
+
+    def table(self, factors: list[Factor], levels: list[_Level]) -> Table:
+        """The last input, smoothed by its conditional width, as a function of its mean."""
+        *slopes, width = self.factor[-1].tolist()
+        farthest = sum(abs(s) * level.span for s, level in zip(slopes, levels, strict=True))
+        reach = self._span(width, 9.0)
+        mesh = self._cells(farthest + reach * width)
+        smoothing = Smoothing(
+            self.activation, self.power, factors, width, mesh, reach, self.resolution
+        )
+        return Table.of(smoothing, -farthest, farthest)
+
+    def _span(self, width: float, tail: float) -> float:
+        return span(self.activation, self.power, self.derivatives, width, tail)
+
+    def _cells(self, reach: float) -> Array:
+        return cells(self.activation, self.power, self.derivatives, extent(reach))
