@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nneft.figures.curve import Curve
 from nneft.figures.legends import figure_key
-from nneft.figures.panels import Scale, draw, panel
+from nneft.figures.panels import Scale, draw, label, panel
 from nneft.figures.style import EXACT, LEADING, LOOKS, PAGE
 from nneft.figures.two_point import ensemble_name
 
@@ -43,9 +43,8 @@ def four_point_figure(curves: Sequence[Curve], scale: Scale, width: int) -> Figu
         target = panel(figure, grid[place], f"({'abcdefghi'[index]}) {vertex(curve)}")
         draw(target, [curve], LOOKS, scale)
         if place[1] == 0:
-            target.main.set_ylabel(r"$\left|V_4\right|$" if scale.absolute(curves) else "$V_4$")
-            target.strip.set_ylabel("dev. from\nLO (%)", labelpad=1.5, linespacing=0.9)
-    figure.align_ylabels([axes for i, axes in enumerate(figure.axes) if i // 2 % COLUMNS == 0])
+            shown = r"$\left|V_4\right|$" if scale.absolute(curves) else "$V_4$"
+            label(target, shown, "dev. from\nLO (%)")
     lines = {f"{ensemble_name(curves[0])}, leading order (LO)": LEADING}
     if any(c.exact is not None for c in curves):
         lines[f"exact at $n={width}$"] = EXACT

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 #: Every which layer the strip below a panel shows where several curves share it.
 EVERY = 3
 
+#: Distance of a vertical axis from its label, in inches.
+LABEL = 0.36
+
 
 class Scale(NamedTuple):
     """Scale of a panel: linear, logarithmic, or logarithmic but for ``|y| < threshold``."""
@@ -42,11 +45,20 @@ def panel(figure: Figure, place: SubplotSpec, title: str, strip: float = 0.42) -
     grid = place.subgridspec(2, 1, height_ratios=(1.0, strip), hspace=0.07)
     main = figure.add_subplot(grid[0])
     below = figure.add_subplot(grid[1], sharex=main)
-    main.set_title(title, loc="left", pad=3.5)
+    main.set_title(title, loc="left", pad=3.5, y=1.0)
     main.tick_params(labelbottom=False)
     below.axhline(0.0, color="0.45", linewidth=0.6, zorder=1)
     below.set_xlabel(r"layer $\ell$", labelpad=1.5)
     return Panel(main, below)
+
+
+def label(target: Panel, main: str, strip: str) -> None:
+    """Label both vertical axes of a panel, in line and clear of the ticks' labels."""
+    for axes, text in zip(target, (main, strip)):
+        axes.set_ylabel(text, linespacing=1.1, verticalalignment="bottom")
+        width = axes.get_position().width * axes.figure.get_figwidth()
+        # Set, not found: matplotlib would lay out every tick of the figure once more to align them.
+        axes.yaxis.set_label_coords(-LABEL / width, 0.5)
 
 
 def draw(target: Panel, curves: Sequence[Curve], looks: Sequence[Look], scale: Scale) -> None:
@@ -62,7 +74,7 @@ def draw(target: Panel, curves: Sequence[Curve], looks: Sequence[Look], scale: S
     target.main.set_xticks([first, *(l for l in range(step, last + 1, step) if l > first)])
     _fit(target.strip, curves)
     if scale.kind == "log":
-        _label_few_decades(target.main)
+        _label_decades(target.main)
 
 
 def _set_scale(axes: Axes, scale: Scale) -> None:
@@ -73,14 +85,20 @@ def _set_scale(axes: Axes, scale: Scale) -> None:
         axes.set_yscale(scale.kind)
 
 
-def _label_few_decades(axes: Axes) -> None:
-    """Label 1, 2, 5 where a logarithmic axis has less than two decades to label."""
-    from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
+def _label_decades(axes: Axes) -> None:
+    """Label a logarithmic axis at round powers of ten, or at 1, 2, 5 where it has few of them."""
+    from matplotlib.ticker import FixedLocator, FormatStrFormatter, LogLocator, NullFormatter
 
-    low, high = axes.get_ylim()
-    if high < 100.0 * low:
+    low, high = np.log10(axes.get_ylim())
+    if high - low < 2.0:
         axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+    elif high - low > 6.0:
+        step = next((s for s in (2, 5, 10, 20, 50) if high - low < 6 * s), 100)
+        first, last = int(np.ceil(low)), int(np.floor(high))
+        powers = [p for p in range(first, last + 1) if p % step == 0]
+        axes.yaxis.set_major_locator(FixedLocator([10.0**p for p in powers]))
+        axes.yaxis.set_minor_locator(FixedLocator([10.0**p for p in range(first, last + 1)]))
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nneft.figures.curve import Curve
 from nneft.figures.legends import figure_key, panel_key
-from nneft.figures.panels import Scale, draw, panel
+from nneft.figures.panels import Scale, draw, label, panel
 from nneft.figures.style import CORRECTED, LEADING, LOOKS, PAGE, activation_name
 
 if TYPE_CHECKING:
@@ -46,13 +46,10 @@ def two_point_figure(
             draw(target, chosen, LOOKS, scale)
             mean = r"\langle\phi(x_a)\,\phi(x_b)\rangle"
             shown = rf"\left|{mean}\right|" if scale.absolute(chosen) else mean
-            target.main.set_ylabel(f"${shown}$")
-            target.strip.set_ylabel("dev. from\n$K_0$ (%)", labelpad=1.5, linespacing=0.9)
+            label(target, f"${shown}$", "dev. from\n$K_0$ (%)")
             if row == 0:
                 labels = [rf"$({c.name[0]},{c.name[1]})$" for c in chosen]
                 panel_key(target.main, labels, LOOKS)
-    for column in (0, 1):
-        figure.align_ylabels([axes for i, axes in enumerate(figure.axes) if i // 2 % 2 == column])
     lines = {"$K_0$": LEADING, "$K_0+K_1/n$ (strips)": CORRECTED}
     figure_key(figure, [c for curves in ensembles for c in curves], lines)
     return figure

@@ -29,12 +29,12 @@ TWO_POINT_SCALES = {
 LINEAR_V_4 = {("relu", "critical"), ("tanh", "critical"), ("tanh", "chaotic")}
 
 STRIP_2 = (
-    "Strips: what was measured (points) and K_0 + K_1/n (dashed) less K_0, in per cent of "
-    "sqrt(K_0(x_a,x_a) K_0(x_b,x_b)); every third layer, points shifted sideways."
+    "Strips: measured (points) and `K_0 + K_1/n` (dashed) less `K_0`, in per cent of "
+    "`sqrt(K_0(x_a,x_a) K_0(x_b,x_b))`; every third layer, points shifted sideways."
 )
 STRIP_4 = (
-    "Strips: the same less leading order, in per cent of sqrt(V_4(12;12) V_4(34;34)) at leading "
-    "order for V_4(12;34)."
+    "Strips: the same less leading order, in per cent of leading order's "
+    "`sqrt(V_4(x_a,x_b;x_a,x_b) V_4(x_c,x_d;x_c,x_d))`."
 )
 
 
@@ -86,9 +86,9 @@ def _two_point_plate(
     scales = [TWO_POINT_SCALES.get((s.activation, s.regime), (LOG, LOG)) for s in settings]
     shown = [curves[s] for s in settings]
     caption = (
-        f"Two-point functions <phi_i(x_a) phi_i(x_b)> = <G_ab> at {settings[0].regime} C_W: "
-        f"{_ensembles(settings)}. Left: equal inputs, right: different ones. Lines: K_0 (BCCZ 11). "
-        + STRIP_2
+        f"Two-point functions `<phi_i(x_a) phi_i(x_b)> = <G_ab>` {_where(settings[0])}: "
+        f"{_ensembles(settings)}. Left: equal inputs, right: different ones. Lines: `K_0` "
+        f"(BCCZ 11). {STRIP_2}"
     )
     every = tuple(c for ensemble in shown for c in ensemble)
     return Plate(name, caption, every, lambda: two_point_figure(shown, scales))
@@ -97,11 +97,13 @@ def _two_point_plate(
 def _four_point_plate(name: str, setting: Setting, width: int, curves: Sequence[Curve]) -> Plate:
     log = (setting.activation, setting.regime) not in LINEAR_V_4
     caption = (
-        f"Four-point functions V_4(x_a,x_b;x_c,x_d) = n Cov(G_ab, G_cd) at {setting.regime} C_W: "
+        f"Four-point functions `V_4(x_a,x_b;x_c,x_d) = n Cov(G_ab, G_cd)` {_where(setting)}: "
         f"{_ensembles([setting])}. Lines: leading order (BCCZ 25)"
     )
     if any(c.exact is not None for c in curves):
-        caption += f"; dotted, for V_4(x_1,x_1;x_1,x_1): exact at width {width}, all orders in 1/n"
+        caption += (
+            f"; dotted, for `V_4(x_1,x_1;x_1,x_1)`: exact at width {width}, all orders in 1/n"
+        )
     scale = LOG if log else LINEAR
     return Plate(
         name,
@@ -109,6 +111,13 @@ def _four_point_plate(name: str, setting: Setting, width: int, curves: Sequence[
         tuple(curves),
         lambda: four_point_figure(curves, scale, width),
     )
+
+
+def _where(setting: Setting) -> str:
+    if setting.regime == "critical":
+        return "at the critical C_W"
+    side = "a quarter of" if setting.regime == "ordered" else "four times"
+    return f"at {side} the critical C_W"
 
 
 def _ensembles(settings: Sequence[Setting]) -> str:

@@ -67,7 +67,7 @@ def reproduce(
     nneft.NumericsError
         Where theory or sampling fails, by layer.
     """
-    chosen = _checked(networks, groups, formats)
+    chosen = _checked(networks, groups, seed, formats)
     folder = check_folder(out)
     told = Teller(progress)
     flows = {
@@ -99,12 +99,12 @@ def reproduce(
     return Report(folder, files, verdict, summary, networks, interrupted)
 
 
-def _checked(networks: int, groups: int, formats: Sequence[str]) -> tuple[str, ...]:
-    for name, value in (("networks", networks), ("groups", groups)):
+def _checked(networks: int, groups: int, seed: int, formats: Sequence[str]) -> tuple[str, ...]:
+    for name, value, least in (("networks", networks, 1), ("groups", groups, 1), ("seed", seed, 0)):
         if isinstance(value, bool) or not isinstance(value, int):
             raise TypeError(f"{name} must be an integer, got {value!r}")
-        if value < 1:
-            raise ValueError(f"{name} must be 1 or more, got {value}")
+        if value < least:
+            raise ValueError(f"{name} must be {least} or more, got {value}")
     if networks % groups or networks < 2 * groups:
         raise ValueError(
             "networks must be a multiple of groups, with two or more in each: "

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from nneft.ensemble.estimate import written
 from nneft.figures.curve import Array, Curve
 from nneft.figures.style import activation_name
 from nneft.reproduce.book import Plate
@@ -148,7 +147,7 @@ def _figure_words(name: str, one: dict[str, Any]) -> list[str]:
     for e in one["last_layer"]:
         lines.append(
             f"  {e['at']}: leading order {e['leading_order']:.4g}, exact {e['exact']:.5g}, "
-            f"measured {written(e['measured'], e['standard_error'])}"
+            f"measured {e['measured']:.4g} +- {e['standard_error']:.2g}"
         )
     return lines
 
