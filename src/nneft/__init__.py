@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nneft.errors import NumericsError
     from nneft.feynman import Diagram, Diagrams, diagrams
     from nneft.files import load
-    from nneft.finite_width.exact import exact
+    from nneft.finite_width.one_input import exact
     from nneft.network import Network
     from nneft.rg.contributions import Contributions, contributions
     from nneft.rg.driver import flow
@@ -39,7 +39,7 @@ _HOMES = {
     "compare": "nneft.comparison",
     "contributions": "nneft.rg.contributions",
     "diagrams": "nneft.feynman",
-    "exact": "nneft.finite_width.exact",
+    "exact": "nneft.finite_width.one_input",
     "flow": "nneft.rg.driver",
     "load": "nneft.files",
     "sample": "nneft.ensemble",

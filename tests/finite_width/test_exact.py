@@ -5,8 +5,8 @@ import pytest
 from scipy.integrate import dblquad
 
 import nneft
-from nneft.finite_width.exact import COARSE, FINE, _moments
 from nneft.finite_width.law import Law, gauss, mean_of
+from nneft.finite_width.one_input import COARSE, FINE, _moments
 
 
 @pytest.mark.parametrize(("slope", "fourth"), [("linear", 2), ("relu", 5)])

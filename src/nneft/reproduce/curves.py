@@ -8,7 +8,7 @@ import numpy as np
 from nneft.conventions import pairs
 from nneft.ensemble import Estimate
 from nneft.figures.curve import Array, Curve, Measured
-from nneft.finite_width import exact_moments
+from nneft.finite_width import exact
 from nneft.reproduce.experiment import COMPONENTS, Experiment, Setting
 from nneft.reproduce.sampling import Sampled
 from nneft.rg.flow import Flow
@@ -69,13 +69,13 @@ def _scale(flow: Flow, at: tuple[int, ...]) -> Array:
 
 
 def _exact(experiment: Experiment, setting: Setting, at: tuple[int, ...]) -> Array | None:
-    """``n_{l-1} Var G`` at any width: for one input and a homogeneous activation."""
-    network = experiment.network(setting)
-    if network.activation.slopes is None or len(set(at)) > 1:
+    """``n_{l-1} Var G``, all orders in 1/n: for components of one input."""
+    if len(set(at)) > 1:
         return None
-    kernel = float(network.first_kernel(experiment.x)[at[0], at[0]])
+    network = experiment.network(setting)
+    kernel = network.first_kernel(experiment.x)[at[0], at[0]]
     below = np.array(network.widths[:-1], dtype=np.float64)
-    values: Array = below * exact_moments(network, kernel, moments=2).variance
+    values: Array = below * exact(network, kernel=kernel, moments=2).variance
     return values
 
 
@@ -85,5 +85,5 @@ def _measured(
     if estimate is None:
         return None
     place: Any = (slice(None), *at)
-    by_group = np.array([group[place] for group in groups]).reshape(len(groups), -1)
+    by_group = np.array([group[place] for group in groups]).reshape(len(groups), len(estimate.mean))
     return Measured(estimate.mean[place], estimate.error[place], by_group, estimate.count)
