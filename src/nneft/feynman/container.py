@@ -6,12 +6,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from itertools import islice
-from typing import overload
+from typing import Any, Unpack, overload
 
 from nneft.feynman.counting import count_labelled, count_topologies
 from nneft.feynman.diagram import Diagram
+from nneft.feynman.document import display, document
 from nneft.feynman.enumeration import Kind, topologies
+from nneft.feynman.formula import Form, Options
 from nneft.feynman.labelling import labellings
+from nneft.feynman.latex import correlator
 from nneft.feynman.zero_dimensional import content_of, content_sums
 
 
@@ -110,6 +113,31 @@ class Diagrams(Sequence[Diagram]):
                     f"diagrams with vertices {content} weigh {sums.get(content)}, the "
                     f"zero-dimensional theory says {wanted.get(content)}"
                 )
+
+    def latex(self, **options: Unpack[Options]) -> str:
+        """The sum of all, as an ``aligned`` environment: ``V_8 = ..``, a diagram a line or more.
+
+        Options as of `Diagram.latex`. Where vertices have orders in 1/n of their own that the
+        diagrams do not split (``expanded=False``), the sum is a part: ``V_4,1`` contains it.
+        """
+        return display(*self._equation(), self, Form(**options))
+
+    def latex_document(self, **options: Unpack[Options]) -> str:
+        """A document that compiles: every diagram's code, factor, multiplicity and formula."""
+        return document(*self._equation(), self, Form(**options))
+
+    def sympy(self, **options: Unpack[Options]) -> Any:
+        """The sum of all as a sympy expression; options as of `Diagram.sympy`."""
+        return sum(diagram.sympy(**options) for diagram in self)
+
+    def _repr_latex_(self) -> str:
+        return rf"$\displaystyle {self.latex()}$"
+
+    def _equation(self) -> tuple[str, str]:
+        r"""``V_{8}^{(\ell)}`` and ``=``, or ``\supset`` where the diagrams are not all there is."""
+        left = correlator(self.points, self.order) + r"^{(\ell)}"
+        split = Diagrams(self.points, self.order, labelled=self.labelled, expanded=True)
+        return left, "=" if self.count() == split.count() else r"\supset"
 
     def __repr__(self) -> str:
         what = "labelled diagrams" if self.labelled else "topologies"

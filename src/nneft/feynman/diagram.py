@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from math import factorial, prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Unpack
 
 from nneft.feynman.canonical import Canonical, canonical_form
 from nneft.feynman.enumeration import Kind
+from nneft.feynman.formula import Form, Inputs, Options, formula
+from nneft.feynman.latex import latex
 
 if TYPE_CHECKING:
     from nneft.feynman.below import Correlators
@@ -175,6 +177,43 @@ class Diagram:
 
     def __str__(self) -> str:
         return self.code
+
+    def latex(self, *, weight: bool = True, **options: Unpack[Options]) -> str:
+        """The formula of what it contributes to ``V_2k``, as LaTeX.
+
+        Parameters
+        ----------
+        weight
+            Whether to write the number in front: the symmetry factor, and the multiplicity of a
+            topology at equal inputs.
+        **options
+            ``inputs="equal"`` (as BCCZ table I) or ``"general"`` (as A.25-A.27), ``blobs="star"``
+            (the paper's) or ``"cumulant"``, ``sums="integral"`` or ``"index"``,
+            ``widths="equal"`` or ``"unequal"``. At general inputs a topology is written as one of
+            its labelled diagrams, with the number of the others.
+
+        Raises
+        ------
+        ValueError
+            An option that there is not.
+        """
+        return latex(formula(self, Form(**options)), weight=weight)
+
+    def sympy(self, **options: Unpack[Options]) -> Any:
+        """The same as a sympy expression, see `nneft.feynman.symbols`; `sums` makes no difference.
+
+        At general inputs a topology is the sum of all its labelled diagrams.
+        """
+        from nneft.feynman.labelling import labellings
+        from nneft.feynman.symbols import expression
+
+        form = Form(**options)
+        general = form.inputs == Inputs.GENERAL
+        written = labellings(self) if general and not self.labelled else [self]
+        return sum(expression(formula(diagram, form)) for diagram in written)
+
+    def _repr_latex_(self) -> str:
+        return rf"$\displaystyle {self.latex()}$"
 
     def value(self, flow: Correlators, layer: int, at: Sequence[int] | None = None) -> float:
         """What this diagram contributes to ``V_2k`` at one layer of a flow.
