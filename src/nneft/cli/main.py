@@ -18,6 +18,10 @@ WRONG_CALL, NUMERICS, INTERRUPTED = 2, 3, 4
 
 #: name of the command: (module that holds a command of the same name, line in ``nneft --help``)
 COMMANDS = {
+    "diagrams": (
+        "nneft.cli.diagrams",
+        "Feynman diagrams of a connected correlator, with factors and formulas.",
+    ),
     "flow": ("nneft.cli.flow", "Kernels and four-point vertices of a network, layer by layer."),
     "reproduce": ("nneft.cli.reproduce", "Figures 1-5 of arXiv:2305.02334, theory on simulation."),
 }
