@@ -56,7 +56,7 @@ def label(target: Panel, main: str, strip: str) -> None:
     """Label both vertical axes of a panel, in line and clear of the ticks' labels."""
     for axes, text in zip(target, (main, strip)):
         axes.set_ylabel(text, linespacing=1.1, verticalalignment="bottom")
-        width = axes.get_position().width * axes.figure.get_figwidth()
+        width = axes.bbox.width / axes.figure.dpi
         # Set, not found: matplotlib would lay out every tick of the figure once more to align them.
         axes.yaxis.set_label_coords(-LABEL / width, 0.5)
 

@@ -9,6 +9,9 @@ import numpy as np
 from nneft.ensemble import Ensemble, sample_blocks
 from nneft.reproduce.experiment import Experiment
 
+#: Networks of one setting sampled in a row: the paper's group.
+ROUND = 1000
+
 
 @dataclass(frozen=True)
 class Sampled:
@@ -46,23 +49,26 @@ def sampling(
 ) -> Generator[tuple[int, Ensemble], None, None]:
     """Blocks of networks with the place of their setting.
 
-    One group of every setting, then the next: an interruption leaves all figures with nearly the
-    same statistics.
+    Group by group, each in rounds of `ROUND` networks of every setting in turn: an interruption
+    leaves all figures with nearly the same statistics.
     """
+    size = networks // groups
     for group in range(groups):
-        for index, setting in enumerate(experiment.settings):
-            blocks = sample_blocks(
-                experiment.network(setting),
-                experiment.x,
-                networks=networks // groups,
-                seed=group_seed(seed, index, group),
-                workers=workers,
-            )
-            for block in blocks:
-                yield index, block
+        for start in range(0, size, ROUND):
+            for index, setting in enumerate(experiment.settings):
+                blocks = sample_blocks(
+                    experiment.network(setting),
+                    experiment.x,
+                    networks=min(ROUND, size - start),
+                    seed=round_seed(seed, index, group, start),
+                    workers=workers,
+                )
+                for block in blocks:
+                    yield index, block
 
 
-def group_seed(seed: int, setting: int, group: int) -> int:
-    """A seed of its own for every group of every ensemble."""
-    words = np.random.SeedSequence(seed, spawn_key=(setting, group)).generate_state(1, np.uint64)
+def round_seed(seed: int, setting: int, group: int, start: int) -> int:
+    """A seed of its own for every round of every ensemble."""
+    key = (setting, group, start)
+    words = np.random.SeedSequence(seed, spawn_key=key).generate_state(1, np.uint64)
     return int(words[0])

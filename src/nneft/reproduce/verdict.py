@@ -117,7 +117,8 @@ def words(summary: dict[str, Any]) -> tuple[str, ...]:
     networks = " to ".join(f"{n:,}" for n in dict.fromkeys((counts[0], counts[-1])))
     lines = [
         f"theory against {networks} networks for each of {len(summary['ensembles'])} ensembles; "
-        "points within 2 and 3 standard errors (expected: 95.4% and 99.7%):"
+        "points within 2 and 3 standard errors (expected: 95.4% and 99.7%, but points share "
+        "networks and scatter together):"
     ]
     if summary["interrupted"]:
         lines.insert(0, f"interrupted: {summary['networks_wanted']:,} networks were wanted")
