@@ -136,13 +136,14 @@ def _next(network: Network, law: Law, layer: int, count: int) -> Law:
     return Law(C_b + C_W * mixed.nodes, mixed.weights)
 
 
-def _squares(network: Network, kernels: Array, count: int) -> Law:
+def _squares(network: Network, kernels: Array, size: int) -> Law:
     """For each kernel g the law of ``sigma(sqrt(g) z)^2``, z ~ N(0, 1)."""
-    laws = []
-    for g in kernels:
-        rule = rule_for(network.activation, np.array([g]), [(POWER, 0)])
-        used = rule.weights > 0.0
-        values = np.asarray(network.activation(np.sqrt(g) * rule.z[used])) ** 2
-        weights = rule.weights[used] / np.sum(rule.weights)
-        laws.append(gauss(Law(values, weights), count))
-    return Law(np.stack([law.nodes for law in laws]), np.stack([law.weights for law in laws]))
+    rules = [rule_for(network.activation, np.array([g]), [(POWER, 0)]) for g in kernels]
+    kept = [rule.weights > NEGLIGIBLE for rule in rules]
+    # Rules differ in length: the shorter ones end in nodes without weight.
+    nodes, weights = (np.zeros((len(kernels), max(k.sum() for k in kept))) for _ in range(2))
+    for i, (g, rule, keep) in enumerate(zip(kernels, rules, kept, strict=True)):
+        count = int(keep.sum())
+        nodes[i, :count] = np.asarray(network.activation(np.sqrt(g) * rule.z[keep])) ** 2
+        weights[i, :count] = rule.weights[keep] / np.sum(rule.weights[keep])
+    return gauss(Law(nodes, weights), size)

@@ -96,7 +96,9 @@ def rule_for(
     if length:
         # |he_n(z)| exp(-z^2/4) is bounded: only exp(-z^2/4) is left to cut the sum off.
         furthest *= sqrt(2.0)
-    strip = activation.scale / deviation if deviation > 0.0 else np.inf
+    # Polynomial pieces look the same at every scale.
+    scaleless = activation.slopes is not None or activation.polynomial is not None
+    strip = np.inf if scaleless or deviation == 0.0 else activation.scale / deviation
     # he_n(z) exp(-z^2/4) oscillates with wave numbers up to sqrt(n + 1/2).
     oscillation = sqrt(length + 0.5) if length else 0.0
     if activation.kinks:
