@@ -15,7 +15,8 @@ with any one pair ``b`` of B, D the entries that are differentiated by.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import product
 from math import comb, prod
 from typing import NamedTuple
@@ -117,8 +118,7 @@ def stars(activation: Activation, kernel: Array, blobs: Sequence[Blob]) -> Momen
 def _star(blob: Blob, table: _Table) -> _Value:
     """``prod (s_A - <s_A>)`` multiplied out."""
     value = error = 0.0
-    for kept, ways in _parts(blob.block):
-        dropped = _without(blob.block, kept)
+    for kept, dropped, ways in _parts(blob.block):
         factors = [table[Blob((pair,), ())] for pair in dropped]
         if kept:
             factors.append(_at(table, Blob(kept, blob.entries)))
@@ -134,23 +134,24 @@ def _cumulant(blob: Blob, table: _Table, known: _Table) -> _Value:
         return known[blob]
     value, error = _at(table, blob)
     first, others = blob.block[:1], blob.block[1:]
-    for taken, ways in _parts(others):
-        rest = _without(others, taken)
+    for taken, rest, ways in _parts(others):
         if not rest:
             continue
-        for mine, shares in _parts(blob.entries):
-            right = _at(table, Blob(rest, _without(blob.entries, mine)))
-            if right == _NOTHING or not _touched(first + taken, mine):
-                continue
-            left = _cumulant(Blob(first + taken, mine), table, known)
-            value -= ways * shares * left.value * right.value
-            error += ways * shares * _product_error([left, right])
+        for mine, theirs, shares in _parts(blob.entries):
+            if _touched(first + taken, mine) and _touched(rest, theirs):
+                left = _cumulant(Blob(first + taken, mine), table, known)
+                right = table[Blob(rest, theirs)]
+                value -= ways * shares * left.value * right.value
+                error += ways * shares * _product_error((left, right))
     known[blob] = _Value(value, error)
     return known[blob]
 
 
 def _product_error(factors: Sequence[_Value]) -> float:
     """To first order, all errors taken with the same sign."""
+    if len(factors) == 2:
+        left, right = factors
+        return abs(left.value) * right.error + left.error * abs(right.value)
     return sum(
         f.error * prod(abs(g.value) for j, g in enumerate(factors) if j != i)
         for i, f in enumerate(factors)
@@ -162,7 +163,9 @@ def _at(table: _Table, blob: Blob) -> _Value:
     return table[blob] if _touched(*blob) else _NOTHING
 
 
+@lru_cache(maxsize=16384)
 def _touched(block: tuple[Pair, ...], entries: tuple[Pair, ...]) -> bool:
+    """Whether the block depends on all these entries of the kernel."""
     inputs = {a for pair in block for a in pair}
     return all(c in inputs and d in inputs for c, d in entries)
 
@@ -174,8 +177,8 @@ def _moments(activation: Activation, kernel: Array, blobs: Sequence[Blob]) -> _T
     wanted = {
         Blob(block, entries)
         for blob in set(blobs)
-        for block, _ in _parts(blob.block)
-        for entries, _ in _parts(blob.entries)
+        for block, _, _ in _parts(blob.block)
+        for entries, _, _ in _parts(blob.entries)
         if block and _touched(block, entries)
     }
     groups: dict[tuple[int, ...], dict[Term, list[Blob]]] = {}
@@ -220,16 +223,19 @@ def expectation(activation: Activation, kernel: Array, terms: Sequence[Term]) ->
 # --- multisets, as sorted tuples ------------------------------------------------------------------
 
 
-def _parts(items: tuple[Pair, ...]) -> Iterator[tuple[tuple[Pair, ...], int]]:
-    """Every different part of a multiset, and in how many ways it is chosen."""
+@lru_cache(maxsize=16384)
+def _parts(
+    items: tuple[Pair, ...],
+) -> tuple[tuple[tuple[Pair, ...], tuple[Pair, ...], int], ...]:
+    """Every different part of a sorted multiset, the rest, and in how many ways it is chosen."""
     counts = sorted(Counter(items).items())
+    found = []
     for chosen in product(*(range(n + 1) for _, n in counts)):
-        part = tuple(item for (item, _), j in zip(counts, chosen, strict=True) for _ in range(j))
-        yield part, prod(comb(n, j) for (_, n), j in zip(counts, chosen, strict=True))
-
-
-def _without(items: tuple[Pair, ...], part: tuple[Pair, ...]) -> tuple[Pair, ...]:
-    return tuple(sorted((Counter(items) - Counter(part)).elements()))
+        some = list(zip(counts, chosen, strict=True))
+        part = tuple(item for (item, _), j in some for _ in range(j))
+        rest = tuple(item for (item, n), j in some for _ in range(n - j))
+        found.append((part, rest, prod(comb(n, j) for (_, n), j in some)))
+    return tuple(found)
 
 
 def _sorted(pairs: Iterable[Sequence[int]]) -> tuple[Pair, ...]:
