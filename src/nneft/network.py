@@ -107,7 +107,8 @@ class Network:
             return _checked_kernel(_real("kernel", kernel))
         x = _checked_inputs(_real("inputs", inputs), self.widths[0])
         # BCCZ (3): G^(1)_ab = C_b + C_W x_a.x_b / n_0
-        g = _symmetrised(self.C_b[0] + self.C_W[0] * (x @ x.T) / self.widths[0])
+        with np.errstate(over="ignore", invalid="ignore"):
+            g = _symmetrised(self.C_b[0] + self.C_W[0] * (x @ x.T) / self.widths[0])
         if not np.all(np.isfinite(g)):
             raise ValueError(
                 "the first kernel overflows double precision: the inputs are too large; scale them"

@@ -138,14 +138,12 @@ class Activation:
 
     def __call__(self, x: Any) -> Any:
         """``sigma(x)``, elementwise, in the kind of array and the precision that came in."""
-        if isinstance(x, np.ndarray):
-            if x.dtype.kind != "f":
-                x = x.astype(np.float64)
-            return self._call(x, np)
-        if hasattr(x, "__array_namespace__") and not isinstance(x, np.generic):
+        if isinstance(x, np.ndarray) and x.ndim:
+            return self._call(x if x.dtype.kind == "f" else x.astype(np.float64), np)
+        if hasattr(x, "__array_namespace__") and not isinstance(x, np.ndarray | np.generic):
             return self._call(x, x.__array_namespace__())
         array = np.asarray(x, dtype=np.float64)
-        return self._call(array, np)[()]
+        return self(array.reshape(1)).reshape(())[()] if array.ndim == 0 else self(array)
 
     def derivatives(self, x: ArrayLike, order: int, side: int = 1) -> FloatArray:
         """Derivatives 0..order of the piecewise regular part.
@@ -173,4 +171,4 @@ class Activation:
 
     def derivative_error(self, order: int) -> float:
         """Estimated relative error of the derivatives up to ``order``."""
-        return max(piece.error(order) for piece in self._structure.pieces)
+        return self._structure.error(order)

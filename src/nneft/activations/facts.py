@@ -102,44 +102,55 @@ def measured_scale(structure: Structure, entire: bool) -> float:
     scale from above for the others too. A polynomial's is 1.
     """
     kinks = np.array(structure.kinks)
-    x = np.concatenate([np.linspace(-12.0, 12.0, 481), kinks, [0.0]])
+    beyond = np.concatenate([np.geomspace(1e-7, 0.05, 60), np.geomspace(12.0, 1e5, 80)])
+    x = np.concatenate([-beyond, np.linspace(-12.0, 12.0, 481), beyond, [0.0], kinks])
     if len(kinks):  # finer next to the kinks, where pieces may vary fast
         x = np.concatenate([x, (kinks[:, None] + np.linspace(-1.0, 1.0, 41)).ravel()])
     scale = math.inf
     for side in (1, -1):
         with np.errstate(all="ignore"):
-            d = structure.derivatives(np.sort(x), 48, side)
-        factorials = np.array([math.factorial(k) for k in range(49)], dtype=float)
-        c = np.abs(d) / factorials[:, None]
-        scale = min(scale, _variation(c[:, np.isfinite(c[:10]).all(axis=0)]))
-        if not entire:
-            scale = min(scale, _radius(c[:, np.isfinite(c).all(axis=0)]))
+            c = np.abs(structure.derivatives(x, 48, side)) / _FACTORIALS
+            low = np.isfinite(c[:10]).all(axis=0)
+            scale = min(scale, _variation(x[low], c[:, low]))
+            if not entire:
+                high = np.isfinite(c).all(axis=0)
+                scale = min(scale, _radius(x[high], c[:, high]))
     return scale if math.isfinite(scale) else 1.0
 
 
-def _variation(c: FloatArray) -> float:
-    """Smallest ``r`` at which terms 7 to 9 reach the size of the function around."""
-    width = 40
-    near = np.array([c[0, max(0, i - width) : i + width + 1].max() for i in range(c.shape[1])])
-    scale = math.inf
-    for k in (7, 8, 9):
-        there = (c[k] > 1e-14 * near) & (near > 0)
-        scale = min(scale, float((near[there] / c[k, there]).min(initial=math.inf)) ** (1.0 / k))
-    return scale
+_FACTORIALS = np.array([float(math.factorial(k)) for k in range(49)])[:, None]
 
 
-def _radius(c: FloatArray) -> float:
+def _size(x: FloatArray, c: FloatArray, within: FloatArray) -> FloatArray:
+    """Largest value of the function within a distance of the origin.
+
+    By it terms are judged: what a decayed tail does, relative to itself, does not count.
+    """
+    distance = np.sort(np.abs(x))
+    size = np.maximum.accumulate(c[0, np.argsort(np.abs(x))])
+    found: FloatArray = size[np.searchsorted(distance, within, side="right") - 1]
+    return found
+
+
+def _variation(x: FloatArray, c: FloatArray) -> float:
+    """Smallest ``r`` at which terms 7 to 9 reach the size of the function within ``r``."""
+    r = np.full(x.shape, 2.0)
+    for _ in range(4):
+        size = _size(x, c, np.abs(x) + r)
+        r = np.minimum.reduce([(size / c[k]) ** (1.0 / k) for k in (7, 8, 9)])
+    return float(r[r > 0].min(initial=math.inf))
+
+
+def _radius(x: FloatArray, c: FloatArray) -> float:
     """Smallest radius of convergence: where two windows of terms are equally large."""
     k = np.arange(len(c))[:, None]
-    with np.errstate(divide="ignore"):
-        log = np.log(np.maximum(c, 1e-290))
-    best = math.inf
-    low, high = np.full(c.shape[1], -12.0), np.full(c.shape[1], 12.0)
+    log = np.log(np.maximum(c, 1e-290))
+    low, high = np.full(x.shape, -12.0), np.full(x.shape, 12.0)
     for _ in range(50):
         middle = 0.5 * (low + high)
         scaled = log + k * middle
-        grows = scaled[33:49].max(axis=0) > scaled[17:33].max(axis=0)
+        first, second = scaled[17:33].max(axis=0), scaled[33:49].max(axis=0)
+        grows = second > first
         high, low = np.where(grows, middle, high), np.where(grows, low, middle)
-    valid = (c[17:33].max(axis=0) > 1e-250) & (c[33:49].max(axis=0) > 1e-250)
-    radii = np.exp(low[valid])
-    return float(min(best, radii.min(initial=math.inf)))
+    seen = second > np.log(_size(x, c, np.abs(x))) + math.log(1e-18)
+    return float(np.exp(low[seen]).min(initial=math.inf))

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
 
-from nneft.activations.structure import AnalyticPiece, Parity, Piece, Structure
+from nneft.activations.structure import AnalyticPiece, Parity, Structure
 
 __all__ = ["NumericalPiece", "measure"]
 
@@ -23,6 +23,8 @@ Function = Callable[[FloatArray], FloatArray]
 DEGREE = 22
 #: A window is resolved when its last coefficients are below this, relative to its largest.
 RESOLVED = 1e-12
+#: Coefficients below this, relative to the window's largest, are rounding.
+CHOPPED = 1e-15
 #: Kinks not declared are looked for within this distance of the origin.
 REACH = 30.0
 WIDEST, NARROWEST = 4.0, 2.0**-8
@@ -57,7 +59,7 @@ class NumericalPiece:
         a = values @ transform
         # what is below rounding is noise, and derivatives would amplify it
         size = np.abs(a)
-        above = size > 2e-16 * size.max(axis=1, keepdims=True)
+        above = size > CHOPPED * size.max(axis=1, keepdims=True)
         last = DEGREE - np.argmax(above[:, ::-1], axis=1)
         a[np.arange(DEGREE + 1) > last[:, None]] = 0.0
         return a, np.full(x.shape, h), centre
@@ -70,29 +72,30 @@ class NumericalPiece:
         for r in range(min(order, DEGREE) + 1):
             out[r] = chebyshev.chebval(t, a.T, tensor=False) / h**r
             a = np.asarray(chebyshev.chebder(a, axis=1), dtype=np.float64)
+        inside = (x != self.low) & (x != self.high)
+        out[0, inside] = self.fn(x[inside])  # the value itself, relatively exact near a zero
         return out
 
-    def resolution(self, x: FloatArray) -> FloatArray:
-        """Last coefficients relative to the largest, in the windows about ``x``."""
-        size = np.abs(self.coefficients(x)[0])
-        tail: FloatArray = size[:, -3:].max(axis=1) / np.maximum(size.max(axis=1), 1e-300)
-        return tail
-
-    def error(self, order: int) -> float:
-        """Measured: two sets of windows against each other, relative to the largest value."""
-        return _piece_error(self, order)
+    def points(self, reach: float, count: int) -> FloatArray:
+        """Points of the piece within ``reach`` of the origin, its ends included."""
+        low, high = max(self.low, -reach), min(self.high, reach)
+        return np.linspace(low, max(low, high), count)
 
 
 @cache
-def _piece_error(piece: NumericalPiece, order: int) -> float:
+def _measured_error(pieces: tuple[NumericalPiece, ...], order: int) -> float:
+    """Two sets of windows against each other, relative to the largest derivative."""
     if order > DEGREE - 2:
         return math.inf
-    span = 12.0 * piece.width
-    x = np.linspace(max(piece.low, -span), min(piece.high, span), 97)
-    one, two = piece.derivatives(x, order), piece.derivatives(x, order, shrink=0.77)
-    size = np.maximum(np.abs(one).max(axis=1), 1e-300)
-    gap = (np.abs(one - two).max(axis=1) / size).max()
-    return float(max(4.0 * gap, 1e-15))
+    gap, size = 0.0, 0.0
+    for piece in pieces:
+        x = piece.points(12.0 * piece.width, 97)
+        one, two = piece.derivatives(x, order), piece.derivatives(x, order, shrink=0.77)
+        # where a derivative vanishes, its natural size is that of the function
+        natural = np.abs(one[:1]) / (2.0 * piece.width) ** order
+        size = max(size, float(np.abs(one[-1]).max()), float(natural.max()))
+        gap = max(gap, float(np.abs(one[-1] - two[-1]).max()))
+    return max(10.0 * gap / max(size, 1e-300), 1e-15)
 
 
 def measure(
@@ -114,15 +117,21 @@ def measure(
     pieces = _pieces(values, points, width)
     worst, where = _worst(pieces)
     if worst > RESOLVED:
-        raise ValueError(_unresolved(name, where, points))
-    return Structure(points, tuple(pieces), 2.0 * width, _parity(values, points))
+        raise ValueError(_unresolved(name, where, points, scale))
+
+    def error(order: int) -> float:
+        return max(_measured_error(pieces, r) for r in range(order + 1))
+
+    return Structure(points, pieces, 2.0 * width, _parity(values, points), error=error)
 
 
-def _unresolved(name: str, where: float, kinks: tuple[float, ...]) -> str:
+def _unresolved(name: str, where: float, kinks: tuple[float, ...], scale: float | None) -> str:
+    fix = "declare its kinks, Activation(fn, kinks=(..))"
+    if scale is not None:
+        fix = f"give a smaller scale= than {scale:g}, or none, or {fix}"
     return (
-        f"the activation {name!r} is not smooth in double precision near x = {where:.4g}; declare "
-        f"its kinks, Activation(fn, kinks=(...)) (now {kinks}), or give the distance over which it "
-        "varies as scale="
+        f"the activation {name!r} is not smooth, in double precision, near x = {where:.4g}; "
+        f"{fix} (now {kinks})"
     )
 
 
@@ -215,23 +224,27 @@ def _parity(fn: Function, kinks: tuple[float, ...]) -> Parity:
     return "odd" if np.all(np.abs(right + left) <= bound) else None
 
 
-def _pieces(fn: Function, kinks: tuple[float, ...], width: float) -> list[Piece]:
+def _pieces(fn: Function, kinks: tuple[float, ...], width: float) -> tuple[NumericalPiece, ...]:
     ends = [-math.inf, *kinks, math.inf]
-    return [NumericalPiece(fn, low, high, width) for low, high in itertools.pairwise(ends)]
+    return tuple(NumericalPiece(fn, a, b, width) for a, b in itertools.pairwise(ends))
 
 
-def _worst(pieces: list[Piece]) -> tuple[float, float]:
-    """The least resolved window of all pieces: its resolution, and where it is."""
-    worst, where = 0.0, 0.0
-    for piece in pieces:
-        assert isinstance(piece, NumericalPiece)
-        low, high = max(piece.low, -REACH), min(piece.high, REACH)
-        x = np.linspace(low, high, max(3, int((high - low) / piece.width) + 2))
-        found = piece.resolution(x)
-        found = np.where(np.isfinite(found), found, np.inf)
-        if found.max() > worst:
-            worst, where = float(found.max()), float(x[np.argmax(found)])
-    return worst, where
+def _worst(pieces: tuple[NumericalPiece, ...]) -> tuple[float, float]:
+    """The least resolved window: its last coefficients relative to the function, and where.
+
+    The function's size is the largest up to there from the origin: noise in a tail that has
+    decayed does not count.
+    """
+    x = [p.points(REACH, max(3, int(2 * REACH / p.width) + 2)) for p in pieces]
+    a = np.abs(np.concatenate([p.coefficients(t)[0] for p, t in zip(pieces, x, strict=True)]))
+    where = np.concatenate(x)
+    outwards = np.argsort(np.abs(where), kind="stable")
+    a, where = np.where(np.isfinite(a), a, np.inf)[outwards], where[outwards]
+    size = np.maximum.accumulate(a.max(axis=1))
+    with np.errstate(invalid="ignore"):
+        tail = np.nan_to_num(a[:, -3:].max(axis=1) / np.maximum(size, 1e-300), nan=np.inf)
+    worst = int(np.argmax(tail))
+    return float(tail[worst]), float(where[worst])
 
 
 def _widest(fn: Function, kinks: tuple[float, ...]) -> float:
