@@ -20,13 +20,19 @@ _ROUNDING = 1e-13
 Factor = tuple[int, int]
 
 
-def regular(activation: Activation, x: Array, factors: list[Factor], side: int = 1) -> Array:
-    """Regular parts of ``(sigma^p)^(r)`` at x, for each (p, r): (factors, shape of x)."""
+def regular(
+    activation: Activation, x: Array, factors: list[Factor], side: int | None = None
+) -> Array:
+    """Regular parts of ``(sigma^p)^(r)`` at x, for each (p, r): (factors, shape of x).
+
+    On a kink the limit from the `side` asked for, +1 or -1; if it does not matter, either or
+    sigma's own value.
+    """
     highest = max(r for _, r in factors)
-    if highest == 0 and side == 1:
+    if highest == 0 and side is None:
         known = {(1, 0): np.asarray(activation(x), dtype=np.float64)}
     else:
-        derivatives = activation.derivatives(x, highest, side)
+        derivatives = activation.derivatives(x, highest, side or 1)
         known = {(1, r): row for r, row in enumerate(derivatives)}
     known[0, 0] = np.ones_like(known[1, 0])
     out = np.empty((len(factors), *np.shape(x)))

@@ -10,7 +10,7 @@ from nneft.gaussian.conditioning import Features, Order, features, narrowest
 from nneft.gaussian.distribution import Distribution, Factor, regular
 from nneft.gaussian.mesh import advise, cells, span
 from nneft.gaussian.panels import Advice, Nodes, Resolution, place, resolutions
-from nneft.gaussian.single import extent, norms, rounding
+from nneft.gaussian.single import FINE, extent, norms, rounding
 from nneft.gaussian.smoothing import Smoothing, Table
 
 #: The finer one's result counts, the coarser one judges it: they are close so that it judges
@@ -40,7 +40,9 @@ def many(activation: Activation, kernel: Array, terms: Terms) -> Moments:
             _refuse_deltas(activation, *factor)
     pair = THREE if len(kernel) == 3 else MORE
     # panel by panel, so that differences do not cancel
-    fine, coarse = (_Problem.of(activation, order, products, r).integrate() for r in pair)
+    # one table serves both: it has to be better than either, for they do not judge it
+    finer = FINE if len(kernel) == 3 else THREE[0]
+    fine, coarse = (p.integrate() for p in _problems(activation, order, products, pair, finer))
     size, relative = np.ones(len(terms)), np.zeros(len(terms))
     for i, deviation in enumerate(order.deviations):
         factors = [product[i] for product in products]
@@ -80,26 +82,6 @@ class _Problem(NamedTuple):
     #: the last input's smoothed factors, if it is independent of the others
     last: tuple[list[Factor], Table] | None
     nodes: int
-
-    @classmethod
-    def of(
-        cls, activation: Activation, order: Order, products: list[Product], resolution: Resolution
-    ) -> "_Problem":
-        factor = order.deviations[:, None] * order.factor
-        planner = _Planner(
-            activation,
-            max(sum(p for p, _ in product) for product in products),
-            max(r for product in products for _, r in product),
-            order,
-            factor,
-            resolution,
-        )
-        levels = [planner.level(level) for level in range(order.levels)]
-        last = None
-        if order.rank == order.deviations.size:
-            factors = sorted({product[-1] for product in products})
-            last = factors, planner.table(factors, levels)
-        return cls(activation, products, order, factor, levels, last, resolution.nodes)
 
     def integrate(self) -> Array:
         """Every product's expectation, panel by panel of the outermost input: (products, P)."""
@@ -162,13 +144,38 @@ def _multiply(values: dict[int, dict[Factor, Array]], level: int, key: Product) 
     return total
 
 
+def _problems(
+    activation: Activation,
+    order: Order,
+    products: list[Product],
+    pair: tuple[Resolution, Resolution],
+    finer: Resolution,
+) -> list[_Problem]:
+    """The same integral at two resolutions that differ in the number of nodes alone."""
+    power = max(sum(p for p, _ in product) for product in products)
+    derivatives = max(r for product in products for _, r in product)
+    factor = order.deviations[:, None] * order.factor
+    planner = _Planner(activation, power, derivatives, order, factor, pair[0], finer)
+    levels = [planner.level(level) for level in range(order.levels)]
+    last = None
+    if order.rank == order.deviations.size:
+        factors = sorted({product[-1] for product in products})
+        last = factors, planner.table(factors, levels)
+    return [
+        _Problem(activation, products, order, factor, levels, last, resolution.nodes)
+        for resolution in pair
+    ]
+
+
 class _Planner(NamedTuple):
     activation: Activation
+    #: of sigma in a whole product, and the most derivatives of one factor
     power: int
     derivatives: int
     order: Order
     factor: Array
     resolution: Resolution
+    finer: Resolution
 
     def level(self, level: int) -> _Level:
         steepest = float(np.abs(self.factor[:, level]).max())
@@ -191,19 +198,26 @@ class _Planner(NamedTuple):
         smoothing = 0.0 if known else narrowest(self.order, level, i) * slope
         mesh = self._cells(12.0 * float(self.order.deviations[i]))
         return advise(
-            self.activation, self.power, mesh, slope, self.resolution, smoothing, reach * slope
+            self.activation,
+            self.power,
+            self.derivatives,
+            mesh,
+            slope,
+            self.resolution,
+            smoothing,
+            reach * slope,
         )
 
     def table(self, factors: list[Factor], levels: list[_Level]) -> Table:
         """The last input, smoothed by its conditional width, as a function of its mean."""
         *slopes, width = self.factor[-1].tolist()
         farthest = sum(abs(s) * level.span for s, level in zip(slopes, levels, strict=True))
+        farthest = max(farthest, 1e-3 * width)
         reach = self._span(width, 9.0)
         mesh = self._cells(farthest + reach * width)
-        smoothing = Smoothing(
-            self.activation, self.power, factors, width, mesh, reach, self.resolution
-        )
-        return Table.of(smoothing, -farthest, farthest)
+        smoothing = Smoothing(self.activation, self.power, factors, width, mesh, reach, self.finer)
+        digits = 0.5 * self.resolution.tail**2 + 4.0
+        return Table.of(smoothing, -farthest, farthest, digits)
 
     def _span(self, width: float, tail: float) -> float:
         return span(self.activation, self.power, self.derivatives, width, tail)

@@ -110,13 +110,14 @@ def _check_finite(values: Array, x: Array) -> None:
 def advise(
     activation: Activation,
     power: int,
+    order: int,
     edges: Array,
     width: float,
     resolution: Resolution,
     smoothing: float = 0.0,
     window: float = np.inf,
 ) -> Advice:
-    """How to integrate ``sigma^power`` under a Gaussian of `width`.
+    """How to integrate ``sigma^power``, and derivatives up to `order`, under a Gaussian of `width`.
 
     Parameters
     ----------
@@ -137,8 +138,8 @@ def advise(
     """
     kinks = np.array([edge in activation.kinks for edge in edges[1:-1].tolist()], dtype=bool)
     # powers of exponentials vary faster; poles stay where they are, but of higher order
-    slower = power if activation.polyexp is not None else 1.0 + 0.15 * (power - 1)
-    scale = activation.scale / slower
+    poles = 1.0 + 0.2 * (max(power, order + 1) - 1)
+    scale = activation.scale / (power if activation.polyexp is not None else poles)
     analytic = np.maximum(0.6 * np.diff(edges), scale)
     analytic = np.maximum(analytic, resolution.around_panel * smoothing)
     near = np.minimum(analytic[:-1], analytic[1:])
@@ -205,9 +206,11 @@ def _span(
         values = np.abs(activation.derivatives(deviation * z, order))
     known = np.all(np.isfinite(values), axis=0)
     z, values = z[known], values[:, known]
+    weight = np.exp(-0.5 * z * z)
+    # overflowing squares far out must not hide how fast the rest grows
     near = np.abs(z) < 4.0
-    weight = np.exp(-0.5 * z[near] ** 2)
-    typical = np.sqrt((values[:, near] ** 2 * weight).sum(axis=1) / weight.sum())
+    typical = np.sqrt((values[:, near] ** 2 * weight[near]).sum(axis=1) / weight.sum())
+    typical = np.where(typical > 0.0, typical, values.max(axis=1))
     with np.errstate(divide="ignore", invalid="ignore"):
         growth = np.log(values / typical[:, None])
     growth = np.where(np.isnan(growth), 0.0, growth)

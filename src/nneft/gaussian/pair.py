@@ -22,8 +22,9 @@ class _Pair(NamedTuple):
     """phi_b given phi_a: ``N(slope phi_a, width^2)``; and what all terms share."""
 
     activation: Activation
-    #: of sigma, in all factors together
+    #: of sigma in all factors together, and the most derivatives of one
     power: int
+    order: int
     deviation: float
     slope: float
     width: float
@@ -38,7 +39,7 @@ class _Pair(NamedTuple):
         mesh = cells(activation, power, order, extent(reach * float(deviations.max())))
         a = float(kernel[0, 0])
         slope, width = float(kernel[0, 1]) / a, conditional_deviation(kernel)
-        return cls(activation, power, float(deviations[0]), slope, width, mesh, reach)
+        return cls(activation, power, order, float(deviations[0]), slope, width, mesh, reach)
 
     def smoothing(self, factors: list[Factor], resolution: Resolution) -> Smoothing:
         """``E[f(phi_b) | phi_a]`` as a function of the conditional mean."""
@@ -67,7 +68,16 @@ class _Pair(NamedTuple):
 
     def _advice(self, width: float, resolution: Resolution, smoothing: float) -> Advice:
         window = self.span * width
-        return advise(self.activation, self.power, self.cells, width, resolution, smoothing, window)
+        return advise(
+            self.activation,
+            self.power,
+            self.order,
+            self.cells,
+            width,
+            resolution,
+            smoothing,
+            window,
+        )
 
 
 def conditional_deviation(kernel: Array) -> float:

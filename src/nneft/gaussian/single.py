@@ -11,7 +11,7 @@ from nneft.gaussian.mesh import advise, cells, span
 from nneft.gaussian.panels import Panels, no_cores, place, resolutions
 
 #: Both reach rounding where the cells resolve the activation; their difference says where not.
-FINE, COARSE = resolutions(nodes=18, coarse=15, length=4.0, tail=9.0)
+FINE, COARSE = resolutions(nodes=18, coarse=16, length=4.0, tail=9.0)
 
 
 def single(activation: Activation, variance: float, terms: Terms) -> Moments:
@@ -58,7 +58,7 @@ def _panels(activation: Activation, deviation: float, factors: list[Factor]) -> 
     order, power = max(r for _, r in factors), max(p for p, _ in factors)
     reach = span(activation, power, order, deviation)
     edges = cells(activation, power, order, extent(reach * deviation))
-    advice = advise(activation, power, edges, deviation, FINE, window=reach * deviation)
+    advice = advise(activation, power, order, edges, deviation, FINE, window=reach * deviation)
     return place(advice.edges[None] / deviation, no_cores(1), reach, advice)
 
 

@@ -36,8 +36,15 @@ class Smoothing(NamedTuple):
             return at_points(self.activation, mean, self.factors)
         reach = self.span * self.width
         low, high = mean.min() - reach, mean.max() + reach
+        order = max(r for _, r in self.factors)
         advice = advise(
-            self.activation, self.power, self.cells, self.width, self.resolution, window=reach
+            self.activation,
+            self.power,
+            order,
+            self.cells,
+            self.width,
+            self.resolution,
+            window=reach,
         )
         inside = advice.edges[(advice.edges > low) & (advice.edges < high)]
         common = (high - low) / (advice.length * self.width) + inside.size + 1
@@ -78,16 +85,16 @@ class Table(NamedTuple):
     coefficients: Array
 
     @classmethod
-    def of(cls, smoothing: Smoothing, low: float, high: float) -> "Table":
-        """Tabulate over ``low <= m <= high``.
+    def of(cls, smoothing: Smoothing, low: float, high: float, digits: float) -> "Table":
+        """Tabulate over ``low <= m <= high`` to the accuracy ``exp(-digits)``.
 
         Interpolation leaves rho^(-degree-1): pieces are as long as that allows, given how far
         the function is analytic, or smoothed.
         """
-        resolution, width = smoothing.resolution, smoothing.width
-        rho = np.exp(0.5 * resolution.tail**2 / (_DEGREE + 1))
+        width = smoothing.width
+        rho = np.exp(digits / (_DEGREE + 1))
         ratio = 4.0 / (rho - 1.0 / rho)
-        reach = resolution.tail * width
+        reach = np.sqrt(2.0 * digits) * width
         kinks = np.array(smoothing.activation.kinks)
         inner = smoothing.cells
         edges = np.concatenate([inner, kinks - reach, kinks + reach, [low, high]])
@@ -109,8 +116,9 @@ class Table(NamedTuple):
         """Values at the means: (factors, shape of mean)."""
         cell = np.searchsorted(self.edges[1:-1], mean)
         scale = 2.0 / np.diff(self.edges)
-        shift = scale * self.edges[:-1] + 1.0
-        local = mean * scale.take(cell) - shift.take(cell)
+        # first the difference, which is exact where cells are narrow
+        local = (mean - self.edges.take(cell)) * scale.take(cell)
+        local -= 1.0
         out = np.empty((len(self.coefficients), *mean.shape))
         for value, table in zip(out, self.coefficients, strict=True):
             value[...] = table[-1].take(cell)
