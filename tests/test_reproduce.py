@@ -20,12 +20,11 @@ from nneft.figures.four_point import four_point_figure
 from nneft.reproduce import PAPER, Experiment, Progress, Report, reproduce
 from nneft.reproduce.book import LINEAR, Plate
 from nneft.reproduce.curves import four_point, two_point
-from nneft.reproduce.experiment import Setting
 from nneft.reproduce.sampling import Sampled, round_seed, sampling
 from nneft.reproduce.tables import COLUMNS
+from nneft.reproduce.theory import theory
 from nneft.reproduce.verdict import tally
 from nneft.reproduce.writing import UNDATED, write_plate
-from nneft.rg.flow import Flow
 
 SMALL = Experiment(width=24, depth=5)
 TINY = Experiment(width=8, depth=3)
@@ -60,18 +59,14 @@ TABLE = {
 }
 
 
-def critical(activation: str) -> tuple[Setting, Flow]:
-    (setting,) = (s for s in PAPER.settings if s.name == f"{activation}-critical")
-    return setting, nneft.flow(PAPER.network(setting), PAPER.x)
-
-
 @pytest.fixture(scope="module", params=["relu", "tanh"])
 def papers(request: pytest.FixtureRequest) -> tuple[str, Curve, list[Curve]]:
-    setting, flow = critical(request.param)
+    (setting,) = (s for s in PAPER.settings if s.name == f"{request.param}-critical")
+    known = theory(PAPER, setting)
     return (
         request.param,
-        two_point(setting, flow, Sampled())[1],
-        four_point(PAPER, setting, flow, Sampled()),
+        two_point(setting, known, Sampled())[1],
+        four_point(setting, known, Sampled()),
     )
 
 
@@ -192,8 +187,7 @@ def test_a_wrong_theory_is_found_out(small: Report) -> None:
     (setting,) = (s for s in SMALL.settings if s.name == "tanh-critical")
     ensemble = nneft.load(small.folder / "data" / "ensemble-tanh-critical.nc")
     wrong = replace(setting, C_W=1.2)
-    flow = nneft.flow(SMALL.network(wrong), SMALL.x)
-    curves = two_point(wrong, flow, Sampled((ensemble,)))
+    curves = two_point(wrong, theory(SMALL, wrong), Sampled((ensemble,)))
     found = tally(curves, lambda curve: curve.leading, layer=2)
     assert found is not None and abs(found.worst_pull) > 10.0
 
@@ -270,8 +264,7 @@ def test_blocks_of_one_group_become_one_group() -> None:
     assert state.total is None
     state = state.plus(blocks[0], 8)
     assert state.groups == () and state.total is not None and state.total.networks == 4
-    flow = nneft.flow(TINY.network(TINY.settings[0]), TINY.x)
-    for curve in two_point(TINY.settings[0], flow, state):
+    for curve in two_point(TINY.settings[0], theory(TINY, TINY.settings[0]), state):
         assert curve.measured is not None and curve.measured.networks == 4
         assert curve.measured.by_group.shape == (0, TINY.depth)
         assert np.isnan(curve.measured.group_error).all()

@@ -8,16 +8,16 @@ import numpy as np
 from nneft.conventions import pairs
 from nneft.ensemble import Estimate
 from nneft.figures.curve import Array, Curve, Measured
-from nneft.finite_width import exact
-from nneft.reproduce.experiment import COMPONENTS, Experiment, Setting
+from nneft.reproduce.experiment import COMPONENTS, Setting
 from nneft.reproduce.sampling import Sampled
+from nneft.reproduce.theory import Theory
 from nneft.rg.flow import Flow
 
 
-def two_point(setting: Setting, flow: Flow, sampled: Sampled) -> list[Curve]:
+def two_point(setting: Setting, theory: Theory, sampled: Sampled) -> list[Curve]:
     """``<G_ab>`` of all pairs of inputs, in the order of `nneft.conventions.pairs`."""
     total = sampled.total
-    leading, mean = flow.K(0), flow.mean()
+    leading, mean = theory.flow.K(0), theory.flow.mean()
     sizes = np.sqrt(np.diagonal(leading, axis1=1, axis2=2))
     measured = None if total is None else total.kernel
     groups = [group.kernel.mean for group in sampled.groups]
@@ -38,9 +38,7 @@ def two_point(setting: Setting, flow: Flow, sampled: Sampled) -> list[Curve]:
     ]
 
 
-def four_point(
-    experiment: Experiment, setting: Setting, flow: Flow, sampled: Sampled
-) -> list[Curve]:
+def four_point(setting: Setting, theory: Theory, sampled: Sampled) -> list[Curve]:
     """``V_4`` of the components shown, with the exact value at finite width where there is one."""
     total = sampled.total
     measured = None if total is None else total.V(4)
@@ -51,10 +49,10 @@ def four_point(
             setting.regime,
             setting.C_W,
             at,
-            np.arange(1, experiment.depth + 1),
-            flow.V(4, at=at),
-            _scale(flow, at),
-            exact=_exact(experiment, setting, at),
+            np.arange(1, theory.flow.network.depth + 1),
+            theory.flow.V(4, at=at),
+            _scale(theory.flow, at),
+            exact=theory.exact.get(at),
             measured=_measured(measured, groups, at),
         )
         for at in COMPONENTS
@@ -66,17 +64,6 @@ def _scale(flow: Flow, at: tuple[int, ...]) -> Array:
     a, b, c, d = at
     scale = np.sqrt(flow.V(4, at=(a, b, a, b)) * flow.V(4, at=(c, d, c, d)))
     return np.where(scale > 0.0, scale, 1.0)
-
-
-def _exact(experiment: Experiment, setting: Setting, at: tuple[int, ...]) -> Array | None:
-    """``n_{l-1} Var G``, all orders in 1/n: for components of one input."""
-    if len(set(at)) > 1:
-        return None
-    network = experiment.network(setting)
-    kernel = network.first_kernel(experiment.x)[at[0], at[0]]
-    below = np.array(network.widths[:-1], dtype=np.float64)
-    values: Array = below * exact(network, kernel=kernel, moments=2).variance
-    return values
 
 
 def _measured(

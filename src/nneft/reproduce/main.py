@@ -13,10 +13,9 @@ from nneft.reproduce.folder import check_folder, filling
 from nneft.reproduce.records import Progress, Report
 from nneft.reproduce.sampling import Sampled, sampling
 from nneft.reproduce.telling import Teller
+from nneft.reproduce.theory import Theory, theory
 from nneft.reproduce.verdict import figure_summary, layer_2, words
 from nneft.reproduce.writing import UNDATED, write_plate, write_runs, write_words
-from nneft.rg.driver import flow
-from nneft.rg.flow import Flow
 
 
 def reproduce(
@@ -70,12 +69,12 @@ def reproduce(
     chosen = _checked(networks, groups, seed, formats)
     folder = check_folder(out)
     told = Teller(progress)
-    flows = {
-        setting: flow(experiment.network(setting), experiment.x, order=1)
+    known = {
+        setting: theory(experiment, setting)
         for setting in told.over("theory", experiment.settings, lambda s: s.name)
     }
     sampled, interrupted = _sample(experiment, networks, groups, seed, workers, told)
-    book = _book(experiment, flows, sampled)
+    book = _book(experiment, known, sampled)
     summary = {
         "nneft_version": __version__,
         "seed": seed,
@@ -92,7 +91,7 @@ def reproduce(
         (room / "data").mkdir()
         for plate in told.over("figures", book, lambda p: p.name):
             write_plate(plate, room, chosen)
-        write_runs(room, flows, sampled)
+        write_runs(room, known, sampled)
         write_words(room, experiment, book, summary, verdict)
         names = [path.relative_to(room) for path in sorted(room.rglob("*")) if path.is_file()]
     files = tuple(folder / name for name in names)
@@ -145,10 +144,10 @@ def _sample(
 
 
 def _book(
-    experiment: Experiment, flows: Mapping[Setting, Flow], sampled: Mapping[Setting, Sampled]
+    experiment: Experiment, known: Mapping[Setting, Theory], sampled: Mapping[Setting, Sampled]
 ) -> list[Plate]:
-    two = {s: two_point(s, flows[s], sampled[s]) for s in experiment.settings}
-    four = {s: four_point(experiment, s, flows[s], sampled[s]) for s in experiment.settings}
+    two = {s: two_point(s, known[s], sampled[s]) for s in experiment.settings}
+    four = {s: four_point(s, known[s], sampled[s]) for s in experiment.settings}
     return plates(experiment, two, four)
 
 

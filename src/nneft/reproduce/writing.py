@@ -12,7 +12,7 @@ from nneft.reproduce.book import Plate
 from nneft.reproduce.experiment import Experiment, Setting
 from nneft.reproduce.sampling import Sampled
 from nneft.reproduce.tables import COLUMNS, table
-from nneft.rg.flow import Flow
+from nneft.reproduce.theory import Theory
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -66,11 +66,11 @@ def _save(figure: Figure, path: Path, formats: Sequence[str]) -> None:
 
 
 def write_runs(
-    room: Path, flows: Mapping[Setting, Flow], sampled: Mapping[Setting, Sampled]
+    room: Path, known: Mapping[Setting, Theory], sampled: Mapping[Setting, Sampled]
 ) -> None:
     """Every flow and every ensemble as netCDF."""
-    for setting, flow in flows.items():
-        flow.save(room / "data" / f"flow-{setting.name}.nc")
+    for setting, theory in known.items():
+        theory.flow.save(room / "data" / f"flow-{setting.name}.nc")
         total = sampled[setting].total
         if total is not None:
             total.save(room / "data" / f"ensemble-{setting.name}.nc")
