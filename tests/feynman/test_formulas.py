@@ -17,6 +17,7 @@ import nneft
 from nneft import blobs
 from nneft.blobs import Blob
 from nneft.feynman import parse
+from nneft.feynman.document import lines
 from nneft.feynman.formula import Form, formula
 from nneft.feynman.latex import latex
 from nneft.feynman.plain import plain
@@ -273,6 +274,15 @@ def test_permutations_are_told():
     assert nneft.diagrams(6)[1].latex() == r"\frac{3}{4} " + nneft.diagrams(6)[1].latex(
         weight=False
     )
+
+
+def test_lines_are_the_formula_in_order():
+    form = Form(inputs="general")
+    for diagram in nneft.diagrams(8):
+        whole = diagram.latex(weight=False, inputs="general")
+        for width in (10.0, 40.0, 1e9):
+            assert " ".join(lines(diagram, form, width=width)) == whole
+        assert len(lines(diagram, form, width=1e9)) == 1 < len(lines(diagram, form, width=40.0))
 
 
 def test_sums_say_whether_they_are_all_there_is():

@@ -26,12 +26,12 @@ TAIL = "\\end{document}\n"
 
 def display(left: str, relation: str, diagrams: Sequence[Diagram], form: Form) -> str:
     """``left = sum of the diagrams``, an ``aligned`` environment, every line broken to width."""
-    lines: list[str] = []
+    rows: list[str] = []
     for diagram in diagrams:
         first, *others = broken(pieces(formula(diagram, form)), LINE)
-        lines.append(f"&{'+' if lines else f'{left} {relation}'} {first}")
-        lines += [rf"&\qquad {row}" for row in others]
-    body = " \\\\\n".join(lines)
+        rows.append(f"&{'+' if rows else f'{left} {relation}'} {first}")
+        rows += [rf"&\qquad {row}" for row in others]
+    body = " \\\\\n".join(rows)
     return f"\\begin{{aligned}}\n{body}\n\\end{{aligned}}"
 
 
@@ -50,6 +50,11 @@ def document(left: str, relation: str, diagrams: Sequence[Diagram], form: Form) 
         body = " \\\\\n".join([f"& {rows[0]}", *(rf"&\quad {row}" for row in rows[1:])])
         parts.append(f"\\begin{{align*}}\n{body}\n\\end{{align*}}\n")
     return "".join([*parts, TAIL])
+
+
+def lines(diagram: Diagram, form: Form, *, width: float = LINE) -> list[str]:
+    """The formula without the number in front, in lines of about so many letters, for tables."""
+    return broken(pieces(formula(diagram, form), weight=False), width)
 
 
 def broken(formula: Sequence[Piece], line: float) -> list[str]:
