@@ -63,6 +63,7 @@ def test_expression_equals_builtin(text: str, name: str) -> None:
         ("where(exp(x) >= 3, 1, 0)", (math.log(3.0),)),
         ("relu(relu(x - 1) - 1)", (2.0,)),
         ("min(max(x, -1), 1)", (-1.0, 1.0)),
+        ("max(sin(x), x)", (0.0,)),
     ],
 )
 def test_kinks_are_found(text: str, kinks: tuple[float, ...]) -> None:

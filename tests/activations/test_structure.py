@@ -48,6 +48,7 @@ def test_every_builtin_is_in_the_table() -> None:
         ("1/(1 + (x - 5)**2)", 1.0),
         ("softplus(20*x)/20", np.pi / 20),
         ("where(x > 0, log(1 + x), x)", 1.0),
+        ("relu(x)*tanh(x)", np.pi / 2),
         ("tanh(x/50)", 25 * np.pi),
     ],
 )

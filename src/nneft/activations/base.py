@@ -159,7 +159,8 @@ class Activation:
 
         Returns
         -------
-        (order+1, ..), the shape of ``x`` last, float64.
+        (order+1, ..), the shape of ``x`` last, float64. Where a formula overflows double
+        precision (``exp(x)`` at 800) they are not finite.
         """
         if order < 0 or side not in (1, -1):
             raise ValueError(f"order must be 0 or more and side 1 or -1, got {order} and {side}")

@@ -152,5 +152,6 @@ def _radius(x: FloatArray, c: FloatArray) -> float:
         first, second = scaled[17:33].max(axis=0), scaled[33:49].max(axis=0)
         grows = second > first
         high, low = np.where(grows, middle, high), np.where(grows, low, middle)
-    seen = second > np.log(_size(x, c, np.abs(x))) + math.log(1e-18)
+    size = np.maximum(_size(x, c, np.abs(x)), 1e-250)
+    seen = second > np.log(size) + math.log(1e-18)
     return float(np.exp(low[seen]).min(initial=math.inf))

@@ -40,7 +40,7 @@ def sign_changes(f: Scalar, x: FloatArray, values: FloatArray) -> Iterator[float
         zeros = x[index[i] + 1 : index[i + 1]]
         zeros = zeros[values[index[i] + 1 : index[i + 1]] == 0.0]
         if len(zeros):
-            yield float(zeros[0])
+            yield float(zeros[len(zeros) // 2])
         else:
             yield _polished(f, float(xs[i]), float(xs[i + 1]))
     for left, right in _dips(f, x, values):
