@@ -30,12 +30,15 @@ class Row:
     strip: float | None = None
 
 
-def _one_plus_exp(u: Any) -> Any:
-    # overflows to inf where its inverse is 0 to rounding
+# In place from the first temporary on: each further one costs as much as an exponential.
+
+
+def _over_one_plus_exp(numerator: Any, u: Any) -> Any:
+    # numerator/(1 + exp(u)), in u; overflow to inf gives the 0 that is right to rounding
     with np.errstate(over="ignore"):
-        out = np.exp(u)
-    out += 1.0
-    return out
+        np.exp(u, out=u)
+    u += 1.0
+    return np.divide(numerator, u, out=u)
 
 
 def _softplus(x: Any) -> Any:
@@ -51,8 +54,10 @@ def _mish(x: Any) -> Any:
     # tanh(log(1 + w)) = m/(m + 2),  m = w (w + 2),  w = e^x;  1 to rounding from x = 20 on
     w = np.minimum(x, 20.0)
     np.exp(w, out=w)
-    w *= w + 2.0
-    w /= w + 2.0
+    m = w + 2.0
+    w *= m
+    np.add(w, 2.0, out=m)
+    w /= m
     w *= x
     return w
 
@@ -73,6 +78,14 @@ def _selu(x: Any) -> Any:
     return out
 
 
+def _gelu(x: Any) -> Any:
+    from scipy.special import ndtr
+
+    out = ndtr(x)
+    out *= x
+    return out
+
+
 def _gelu_tanh(x: Any) -> Any:
     # x sigmoid(2 v),  v = sqrt(2/pi) (x + 0.044715 x^3)
     c = -2.0 * math.sqrt(2.0 / math.pi)
@@ -80,7 +93,7 @@ def _gelu_tanh(x: Any) -> Any:
     u *= 0.044715 * c
     u += c
     u *= x
-    return x / _one_plus_exp(u)
+    return _over_one_plus_exp(x, u)
 
 
 def _gelu_tanh_strip() -> float:
@@ -101,12 +114,12 @@ BUILTIN: Mapping[str, Row] = {
     "cos": Row("cos(x)", np.cos),
     "exp": Row("exp(x)"),
     "erf": Row("erf(x)"),
-    "gelu": Row("gelu(x)"),
+    "gelu": Row("gelu(x)", _gelu),
     "gelu_tanh": Row("gelu_tanh(x)", _gelu_tanh, _gelu_tanh_strip()),
-    "silu": Row("silu(x)", lambda x: x / _one_plus_exp(-x), math.pi),
+    "silu": Row("silu(x)", lambda x: _over_one_plus_exp(x, -x), math.pi),
     "mish": Row("mish(x)", _mish, 0.75 * math.pi),
     "softplus": Row("softplus(x)", _softplus, math.pi),
-    "sigmoid": Row("sigmoid(x)", lambda x: 1.0 / _one_plus_exp(-x), math.pi),
+    "sigmoid": Row("sigmoid(x)", lambda x: _over_one_plus_exp(1.0, -x), math.pi),
     "elu": Row("elu(x)", _elu),
     "selu": Row("selu(x)", _selu),
     "quadratic": Row("x**2", np.square),
