@@ -105,6 +105,8 @@ def _four_point_plate(name: str, setting: Setting, width: int, curves: Sequence[
             f"; dotted, for `V_4(x_1,x_1;x_1,x_1)`: exact at width {width}, all orders in 1/n"
         )
     scale = LOG if log else LINEAR
+    if log:
+        caption += "; error bars that reach zero go down to the axis"
     return Plate(
         name,
         f"{caption}. {STRIP_4}",
