@@ -4,6 +4,9 @@ The right-hand sides are those of BCCZ (11), (24)-(25) and (A.19)-(A.22), in uno
 ``chi_{A;C} = C_W d<s_A>/dK_C`` and ``(C_W/8) V_4 . <d^4 Delta> = 1/2 sum_CD V_4(C;D) d_C d_D K_0``.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 
 from nneft.errors import NumericsError
@@ -37,27 +40,36 @@ def step(state: LayerState, network: Network) -> LayerState:
     ValueError
         Gaussian moments that diverge.
     """
-    layer = state.layer + 1
+    # What leaves the range of doubles is told by name, not by a warning.
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        return (_leading if state.V_4 is None else _first_order)(state, network)
+
+
+@contextmanager
+def _at_layer(layer: int) -> Iterator[None]:
+    """Say at which layer an expectation fails."""
     try:
-        following = (_leading if state.V_4 is None else _first_order)(state, network)
+        yield
     except (ValueError, NumericsError) as error:
         raise type(error)(f"at layer {layer}: {error}") from error
-    check_range(following)
-    return following
 
 
 def _leading(state: LayerState, network: Network) -> LayerState:
     layer = state.layer + 1
     C_W, C_b = network.C_W[layer - 1], network.C_b[layer - 1]
-    product = expectations.pair_products(network.activation, state.K_0)
+    with _at_layer(layer):
+        product = expectations.pair_products(network.activation, state.K_0)
     deviations = np.sqrt(np.diag(product.values))
-    _check_accuracy(network, product.errors, deviations[:, None] * deviations, 2)
     # K_0 = C_b + C_W <s_A>                                                      BCCZ (11)
     kernel = C_b + C_W * product.values
     # |d log <s> / d log K| <= degree for an activation that grows as x^degree at most.
     degree = max(1, len(network.activation.polynomial or ()) - 1)
     carried = C_W * deviations[:, None] * deviations * degree * _relative(state)
-    return LayerState(layer, kernel, C_W * product.errors + carried + _rounding(kernel))
+    following = LayerState(layer, kernel, C_W * product.errors + carried + _rounding(kernel))
+    check_range(following)
+    with _at_layer(layer):
+        _check_accuracy(network, product.errors, deviations[:, None] * deviations, 2)
+    return following
 
 
 def _first_order(state: LayerState, network: Network) -> LayerState:
@@ -66,8 +78,8 @@ def _first_order(state: LayerState, network: Network) -> LayerState:
     C_W, C_b = network.C_W[layer - 1], network.C_b[layer - 1]
     # What fluctuates in layer l-1 comes with 1/n_{l-2}, and is counted here in 1/n_{l-1}.
     ratio = network.widths[layer - 1] / network.widths[max(layer - 2, 0)]
-    found = averages(network.activation, state.K_0, derivatives=state.layer > 1)
-    _check_all(network, found, size)
+    with _at_layer(layer):
+        found = averages(network.activation, state.K_0, derivatives=state.layer > 1)
     at, s = found.entries, found.product.values
     chi, curvature = C_W * found.first.values, C_W * found.second.values
     V_4, K_1 = state.V_4, state.K_1
@@ -81,6 +93,9 @@ def _first_order(state: LayerState, network: Network) -> LayerState:
     shift = np.einsum("ac,ac->a", chi, K_1[at])
     shift += 0.5 * np.einsum("acd,acd->a", curvature, near)
     following = LayerState(layer, kernel, kernel, ratio * shift, local + ratio * carried)
+    check_range(following)
+    with _at_layer(layer):
+        _check_all(network, found, size)
     return _with_errors(following, state, found, C_W, ratio)
 
 
@@ -142,7 +157,7 @@ def check_range(state: LayerState) -> None:
         if not np.all(np.isfinite(value)):
             raise NumericsError(
                 f"{name} overflows double precision at layer {state.layer}: the kernel grows "
-                "exponentially with depth; take a smaller C_W or fewer layers"
+                "without bound; take a smaller C_W or fewer layers"
             )
         if np.any((value != 0.0) & (np.abs(value) < TINY)):
             raise NumericsError(
