@@ -70,7 +70,7 @@ def test_one_input_in_multiple_precision(name, variance):
         for p in (1, 2, 4)
     ]
     norms = [abs(float(exact[1])) ** 0.5, float(exact[1]), float(exact[2])]
-    check(found, exact, norms, promised=5e-15)
+    check(found, exact, norms, promised=2e-14)
 
 
 def test_the_kernel_of_the_paper_for_tanh():

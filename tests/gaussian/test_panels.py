@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from nneft.activations import resolve
 from nneft.gaussian.distribution import Distribution, at_points, hermite_sum, jumps, regular
 from nneft.gaussian.mesh import advise, cells, span
-from nneft.gaussian.panels import Advice, Cores, no_cores, place, resolutions, split
+from nneft.gaussian.panels import Advice, Cores, Resolution, no_cores, place, split
 from nneft.gaussian.smoothing import Smoothing, Table
 
-FINE, COARSE = resolutions(nodes=18, coarse=15, length=4.0, tail=9.0)
-PLAIN = Advice(np.empty(0), FINE.length, FINE.tail, hermite=True)
+FINE = Resolution(nodes=18, length=4.0, tail=9.0)
+PLAIN = Advice(np.empty(0), FINE.length, FINE.tail, clear=10.0, even=True)
 FINITE = st.floats(-12.0, 12.0)
 
 
@@ -26,7 +26,7 @@ def normal_moment(n):
 @given(st.lists(st.lists(FINITE, min_size=3, max_size=3), min_size=1, max_size=5))
 def test_every_row_integrates_polynomials_wherever_it_is_broken(rows):
     breaks = np.array(rows)
-    nodes = place(breaks, no_cores(len(rows)), 10.0, PLAIN).nodes(FINE.nodes)
+    nodes = place(breaks, no_cores(len(rows)), 10.0, PLAIN, FINE).nodes(FINE)
     for n in range(7):
         sums = nodes.sum(nodes.z**n, len(rows))
         np.testing.assert_allclose(sums, normal_moment(n), atol=3e-14 * normal_moment(2 * n) ** 0.5)
@@ -35,7 +35,7 @@ def test_every_row_integrates_polynomials_wherever_it_is_broken(rows):
 @given(st.floats(1e-9, 2.0), FINITE)
 def test_smoothed_steps_are_resolved_at_every_width(width, centre):
     cores = Cores(np.array([[centre]]), np.array([width]))
-    nodes = place(np.empty((1, 0)), cores, 9.5, PLAIN).nodes(FINE.nodes)
+    nodes = place(np.empty((1, 0)), cores, 9.5, PLAIN, FINE).nodes(FINE)
     [found] = nodes.sum(np.vectorize(lambda z: float(mp.ncdf((z - centre) / width)))(nodes.z), 1)
     # E[Phi((z - c)/w)] = Phi(-c / sqrt(1 + w^2))
     assert found == pytest.approx(float(mp.ncdf(-centre / mp.sqrt(1 + width**2))), abs=2e-15)
@@ -43,18 +43,19 @@ def test_smoothed_steps_are_resolved_at_every_width(width, centre):
 
 def test_rows_without_breaks_take_one_hermite_rule():
     breaks = np.array([[0.0, 20.0], [30.0, 20.0]])
-    panels = place(breaks, no_cores(2), 9.0, PLAIN)
+    panels = place(breaks, no_cores(2), 9.0, PLAIN, FINE)
     assert list(np.bincount(panels.row)) == [6, 1]
     assert list(panels.plain[panels.row == 1]) == [True]
-    refused = place(breaks, no_cores(2), 9.0, PLAIN._replace(hermite=False))
+    refused = place(breaks, no_cores(2), 9.0, PLAIN._replace(clear=2.0), FINE)
     assert list(np.bincount(refused.row)) == [6, 5]
 
 
 def test_split_covers_each_interval_once_and_keeps_to_the_limit():
     edges = np.array([[0.0, 1.0, 1.0, 7.0], [-2.0, -2.0, 3.0, 3.0]])
-    row, middle, half = split(edges, np.full((2, 3), 2.5))
+    row, middle, half, fill = split(edges, np.full((2, 3), 2.5))
     assert list(row) == [0, 0, 0, 0, 1, 1]
     assert (2 * half).max() <= 2.5
+    np.testing.assert_allclose(fill, 2 * half / 2.5)
     np.testing.assert_allclose(np.bincount(row, 2 * half), [7.0, 5.0])
     np.testing.assert_allclose(middle[1:4] - half[1:4], [1.0, 3.0, 5.0])
 
@@ -64,7 +65,7 @@ def test_split_covers_each_interval_once_and_keeps_to_the_limit():
 )
 def test_cells_resolve_the_activation(name):
     activation = resolve(name)
-    edges = cells(activation, 1, 2, 32.0)
+    edges = cells(activation, 1, 2, 32.0).edges
     assert set(activation.kinks) <= set(edges.tolist())
     # sixteen Chebyshev nodes of each cell interpolate to points between them
     nodes = np.cos(np.pi * (np.arange(16) + 0.5) / 16)
@@ -90,12 +91,12 @@ def test_spans_follow_growth_and_refuse_divergence():
 def test_advice_breaks_at_kinks_always_and_elsewhere_only_where_the_gaussian_is_wide():
     elu = resolve("elu")
     mesh = cells(elu, 1, 0, 32.0)
-    assert list(advise(elu, 1, 0, mesh, 0.01, FINE).edges) == [0.0]
-    assert advise(elu, 1, 0, mesh, 0.01, FINE, smoothing=1e-3).edges.size == 0
-    wide = advise(elu, 1, 0, mesh, 8.0, FINE)
+    assert list(advise(elu, mesh, 0.01, FINE).edges) == [0.0]
+    assert advise(elu, mesh, 0.01, FINE, smoothing=1e-3).edges.size == 0
+    wide = advise(elu, mesh, 8.0, FINE)
     assert 0.0 in wide.edges
     assert wide.edges.size > 1 or wide.length < FINE.length
-    assert not wide.hermite
+    assert wide.clear < FINE.around_line
 
 
 @pytest.mark.parametrize("name", ["elu", "tanh", "max(-1, min(1, x))", "where(x>1, 1, 0)"])
@@ -104,7 +105,7 @@ def test_tables_and_common_nodes_agree_with_panels_around_each_mean(name, width)
     activation = resolve(name)
     mesh = cells(activation, 1, 0, 128.0)
     reach = span(activation, 1, 0, width)
-    smoothing = Smoothing(activation, 1, [(1, 0), (2, 0)], width, mesh, reach, FINE)
+    smoothing = Smoothing(activation, [(1, 0), (2, 0)], width, mesh, reach, FINE)
     offsets = np.array([0.0, 1.0, -3.0, 2.0]) * width
     mean = np.clip(np.concatenate([np.linspace(-4, 4, 33), offsets, 1.0 + offsets]), -4.5, 4.5)
     each = np.concatenate([smoothing(m[None]) for m in mean], axis=1)

@@ -8,15 +8,15 @@ from nneft.activations.base import Activation
 from nneft.gaussian.base import Array, Moments, Terms
 from nneft.gaussian.conditioning import Features, Order, features, narrowest
 from nneft.gaussian.distribution import Distribution, Factor, regular
-from nneft.gaussian.mesh import advise, cells, span
-from nneft.gaussian.panels import Advice, Nodes, Resolution, place, resolutions
+from nneft.gaussian.mesh import Cells, advise, cells, span
+from nneft.gaussian.panels import Advice, Nodes, Panels, Resolution, place
 from nneft.gaussian.single import FINE, extent, norms, rounding
 from nneft.gaussian.smoothing import Smoothing, Table
 
 #: The finer one's result counts, the coarser one judges it: they are close so that it judges
 #: fairly. Each further input costs as many nodes more for every node.
-THREE = resolutions(nodes=13, coarse=12, length=4.5, tail=7.5)
-MORE = resolutions(nodes=10, coarse=9, length=5.7, tail=5.5)
+THREE = Resolution(nodes=13, length=4.5, tail=7.5)
+MORE = Resolution(nodes=10, length=5.7, tail=5.5)
 #: Rows of the innermost integral that are done at once: their nodes stay in the cache.
 _BLOCK = 400
 
@@ -38,18 +38,17 @@ def many(activation: Activation, kernel: Array, terms: Terms) -> Moments:
         products.append(tuple((powers[a], orders[a]) for a in order.inputs))
         for factor in products[-1]:
             _refuse_deltas(activation, *factor)
-    pair = THREE if len(kernel) == 3 else MORE
+    resolution, finer = (THREE, FINE) if len(kernel) == 3 else (MORE, THREE)
     # panel by panel, so that differences do not cancel
-    # one table serves both: it has to be better than either, for they do not judge it
-    finer = FINE if len(kernel) == 3 else THREE[0]
-    fine, coarse = (p.integrate() for p in _problems(activation, order, products, pair, finer))
+    problem = _Problem.of(activation, order, products, resolution, finer)
+    fine, coarse = (p.integrate() for p in (problem, problem.coarser(1)))
     size, relative = np.ones(len(terms)), np.zeros(len(terms))
     for i, deviation in enumerate(order.deviations):
         factors = [product[i] for product in products]
         size *= norms(activation, float(deviation), factors)
         relative += rounding(activation, factors)
     # what lies beyond the spans is not seen by either
-    relative += 0.1 * np.exp(-0.5 * pair[0].tail ** 2 - 3.5)
+    relative += 0.1 * np.exp(-0.5 * resolution.tail**2 - 3.5)
     return Moments(fine.sum(axis=1), np.abs(fine - coarse).sum(axis=1) + relative * size)
 
 
@@ -81,12 +80,39 @@ class _Problem(NamedTuple):
     levels: list[_Level]
     #: the last input's smoothed factors, if it is independent of the others
     last: tuple[list[Factor], Table] | None
-    nodes: int
+    resolution: Resolution
+
+    @classmethod
+    def of(
+        cls,
+        activation: Activation,
+        order: Order,
+        products: list[Product],
+        resolution: Resolution,
+        finer: Resolution,
+    ) -> "_Problem":
+        power = max(sum(p for p, _ in product) for product in products)
+        derivatives = max(r for product in products for _, r in product)
+        factor = order.deviations[:, None] * order.factor
+        planner = _Planner(activation, power, derivatives, order, factor, resolution, finer)
+        levels = [planner.level(level) for level in range(order.levels)]
+        last = None
+        if order.rank == order.deviations.size:
+            factors = sorted({product[-1] for product in products})
+            last = factors, planner.table(factors, levels)
+        return cls(activation, products, order, factor, levels, last, resolution)
+
+    def coarser(self, fewer: int) -> "_Problem":
+        """With fewer nodes, but the same table: that has to be better than either judges."""
+        return self._replace(resolution=self.resolution.coarser(fewer))
 
     def integrate(self) -> Array:
         """Every product's expectation, panel by panel of the outermost input: (products, P)."""
-        nodes, inner = self._integrand(0, np.zeros((1, 0)))
-        return np.stack([(inner[product] * nodes.weight).sum(axis=1) for product in self.products])
+        start = np.zeros((1, 0))
+        nodes, inner = self._integrand(0, start)
+        counts = self._panels(0, start).counts(self.resolution)
+        values = np.stack([inner[product] for product in self.products]) * nodes.weight
+        return np.asarray(np.add.reduceat(values, np.cumsum(counts) - counts, axis=1))
 
     def _integrate_rows(self, level: int, earlier: Array) -> dict[Product, Array]:
         """Expectations of what follows from this level on, given the earlier z: (rows,) each."""
@@ -101,7 +127,7 @@ class _Problem(NamedTuple):
         return {key: nodes.sum(value, earlier.shape[0]) for key, value in inner.items()}
 
     def _integrand(self, level: int, earlier: Array) -> tuple[Nodes, dict[Product, Array]]:
-        nodes = self._lay(level, earlier)
+        nodes = self._panels(level, earlier).nodes(self.resolution)
         values = {
             i: self._values(i, self._phi(i, level, earlier, nodes))
             for i in self.order.determined(level)
@@ -113,24 +139,24 @@ class _Problem(NamedTuple):
                 factors, table = self.last
                 values[len(self.factor) - 1] = dict(zip(factors, table(mean), strict=True))
             return nodes, {key: _multiply(values, level, key) for key in keys}
-        given = [earlier[np.repeat(nodes.row, self.nodes)], nodes.z.reshape(-1, 1)]
-        rest = self._integrate_rows(level + 1, np.concatenate(given, axis=1))
-        own = values[level]
-        return nodes, {k: own[k[0]] * rest[k[1:]].reshape(nodes.z.shape) for k in keys}
+        given = np.concatenate([earlier[nodes.row], nodes.z[:, None]], axis=1)
+        rest = self._integrate_rows(level + 1, given)
+        return nodes, {key: values[level][key[0]] * rest[key[1:]] for key in keys}
 
-    def _lay(self, level: int, earlier: Array) -> Nodes:
+    def _panels(self, level: int, earlier: Array) -> Panels:
         plan = self.levels[level]
         edges = [np.empty((earlier.shape[0], 0))]
         for i, at in plan.asking:
             mean = earlier @ self.factor[i, :level]
             edges.append((at - mean[:, None]) / self.factor[i, level])
         breaks = np.concatenate(edges, axis=1)
-        return place(breaks, plan.features.cores(earlier), plan.span, plan.advice).nodes(self.nodes)
+        cores = plan.features.cores(earlier)
+        return place(breaks, cores, plan.span, plan.advice, self.resolution)
 
     def _phi(self, i: int, level: int, earlier: Array, nodes: Nodes) -> Array:
         """Input i, or its mean, as far as z_0 .. z_level tell."""
         mean = earlier @ self.factor[i, :level]
-        return np.asarray(mean[nodes.row][:, None] + self.factor[i, level] * nodes.z)
+        return np.asarray(mean[nodes.row] + self.factor[i, level] * nodes.z)
 
     def _values(self, i: int, phi: Array) -> dict[Factor, Array]:
         factors = sorted({product[i] for product in self.products})
@@ -142,29 +168,6 @@ def _multiply(values: dict[int, dict[Factor, Array]], level: int, key: Product) 
     for i, factor in enumerate(key[1:], start=level + 1):
         total = total * values[i][factor]
     return total
-
-
-def _problems(
-    activation: Activation,
-    order: Order,
-    products: list[Product],
-    pair: tuple[Resolution, Resolution],
-    finer: Resolution,
-) -> list[_Problem]:
-    """The same integral at two resolutions that differ in the number of nodes alone."""
-    power = max(sum(p for p, _ in product) for product in products)
-    derivatives = max(r for product in products for _, r in product)
-    factor = order.deviations[:, None] * order.factor
-    planner = _Planner(activation, power, derivatives, order, factor, pair[0], finer)
-    levels = [planner.level(level) for level in range(order.levels)]
-    last = None
-    if order.rank == order.deviations.size:
-        factors = sorted({product[-1] for product in products})
-        last = factors, planner.table(factors, levels)
-    return [
-        _Problem(activation, products, order, factor, levels, last, resolution.nodes)
-        for resolution in pair
-    ]
 
 
 class _Planner(NamedTuple):
@@ -187,7 +190,9 @@ class _Planner(NamedTuple):
                 advice.append(self._advice(level, i, slope, reach))
                 asking.append((i, advice[-1].edges))
         joint = advice[0]._replace(
-            length=min(a.length for a in advice), hermite=all(a.hermite for a in advice)
+            length=min(a.length for a in advice),
+            clear=min(a.clear for a in advice),
+            even=all(a.even for a in advice),
         )
         found = features(self.order, level, self.activation.kinks)
         return _Level(found, asking, joint, reach)
@@ -197,16 +202,7 @@ class _Planner(NamedTuple):
         known = i in self.order.determined(level)
         smoothing = 0.0 if known else narrowest(self.order, level, i) * slope
         mesh = self._cells(12.0 * float(self.order.deviations[i]))
-        return advise(
-            self.activation,
-            self.power,
-            self.derivatives,
-            mesh,
-            slope,
-            self.resolution,
-            smoothing,
-            reach * slope,
-        )
+        return advise(self.activation, mesh, slope, self.resolution, smoothing, reach * slope)
 
     def table(self, factors: list[Factor], levels: list[_Level]) -> Table:
         """The last input, smoothed by its conditional width, as a function of its mean."""
@@ -215,12 +211,12 @@ class _Planner(NamedTuple):
         farthest = max(farthest, 1e-3 * width)
         reach = self._span(width, 9.0)
         mesh = self._cells(farthest + reach * width)
-        smoothing = Smoothing(self.activation, self.power, factors, width, mesh, reach, self.finer)
+        smoothing = Smoothing(self.activation, factors, width, mesh, reach, self.finer)
         digits = 0.5 * self.resolution.tail**2 + 4.0
         return Table.of(smoothing, -farthest, farthest, digits)
 
     def _span(self, width: float, tail: float) -> float:
         return span(self.activation, self.power, self.derivatives, width, tail)
 
-    def _cells(self, reach: float) -> Array:
+    def _cells(self, reach: float) -> Cells:
         return cells(self.activation, self.power, self.derivatives, extent(reach))

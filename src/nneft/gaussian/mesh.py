@@ -1,6 +1,7 @@
 """Where an activation has to be looked at: cells that resolve it, and how far it matters."""
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,35 +14,49 @@ from nneft.gaussian.panels import Advice, Resolution, legendre
 #: value met so far from the origin. Gauss-Legendre with as many nodes squares the error.
 _TOLERANCE = 1e-8
 _NODES = 16
+#: Degree up to which the sparsest panels are exact, and what cannot be told from rounding.
+_FEWEST = 8
+_UNSEEN = 1e-16
 _DEPTH = 60
 #: Kernels whose Gaussian still matters this many standard deviations out are taken to diverge.
 _FARTHEST = 60.0
 
 
-@lru_cache(maxsize=256)
-def cells(activation: Activation, power: int, order: int, extent: float) -> Array:
-    """Edges of cells in which derivatives 0..order of sigma, and sigma^power, are polynomials,
-    all but.
+class Cells(NamedTuple):
+    """Intervals in each of which sigma and its derivatives are polynomials, all but."""
 
-    The cells cover ``-extent .. extent``; kinks and 0 are among the edges, ascending.
-    """
+    #: ascending, kinks and 0 among them: (C+1,)
+    edges: Array
+    #: how far around each cell what lies in it is analytic: (C,)
+    analytic: Array
+
+
+@lru_cache(maxsize=256)
+def cells(activation: Activation, power: int, order: int, extent: float) -> Cells:
+    """Cells over ``-extent .. extent`` for derivatives 0..order of sigma, and sigma^power."""
     kinks = [k for k in activation.kinks if abs(k) < extent]
     edges = np.unique([-extent, 0.0, *kinks, extent])
     tolerance = max(_TOLERANCE, 100.0 * activation.derivative_error(order))
     smallest = max(extent, 1.0) * 1e-13
     for _ in range(_DEPTH):
-        rough = _unresolved(activation, power, order, edges, tolerance)
+        series, size = _series(activation, power, order, edges)
+        rough = np.any(np.abs(series[..., -3:]).max(axis=-1) > tolerance * size, axis=0)
+        rough |= _missed(activation, power, order, edges, series, size)
         rough &= np.diff(edges) > smallest
         if not rough.any():
             break
         middles = 0.5 * (edges[:-1] + edges[1:])[rough]
         edges = np.sort(np.concatenate([edges, middles]))
-    return edges
+    series, size = _series(activation, power, order, edges)
+    # powers of exponentials vary faster; poles stay where they are, but of higher order
+    exponential = activation.polyexp is not None
+    slower = power if exponential else 1.0 + 0.2 * (max(power, order + 1) - 1)
+    measured = 0.5 * np.diff(edges) * _radius(series, size)
+    return Cells(edges, np.maximum(measured, activation.scale / slower))
 
 
-def _unresolved(
-    activation: Activation, power: int, order: int, edges: Array, tolerance: float
-) -> NDArray[np.bool_]:
+def _series(activation: Activation, power: int, order: int, edges: Array) -> tuple[Array, Array]:
+    """Legendre coefficients in every cell, (rows, C, nodes), and what they are relative to."""
     middle, half = 0.5 * (edges[1:] + edges[:-1]), 0.5 * np.diff(edges)
     points, weights = legendre(_NODES)
     values = _rows(activation, middle[:, None] + half[:, None] * points, power, order)
@@ -49,10 +64,20 @@ def _unresolved(
     basis = np.polynomial.legendre.legvander(points, _NODES - 1)
     # c_k = (2k+1)/2 int f P_k
     series = values @ (weights[:, None] * basis * (np.arange(_NODES) + 0.5))
-    size = _largest_inwards(np.abs(values).max(axis=-1), np.abs(middle))
-    rough = np.abs(series[..., -3:]).max(axis=-1) > tolerance * size
-    missed = _missed(activation, power, order, edges, series, size)
-    return np.asarray((rough | missed).any(axis=0))
+    return series, _largest_inwards(np.abs(values).max(axis=-1), np.abs(middle))
+
+
+def _radius(series: Array, size: Array) -> Array:
+    """How far a cell is analytic, in half cells: coefficients fall like rho^(-k)."""
+    relative = np.abs(series) / np.where(size > 0.0, size, 1.0)[..., None]
+    left = np.maximum.accumulate(relative[..., ::-1], axis=-1)[..., ::-1].max(axis=0)
+    # entire functions' fall ever faster: rho has to hold for the fewest nodes in use
+    degrees = np.arange(_FEWEST, _NODES)
+    rho = np.maximum(left[:, degrees], _UNSEEN) ** (-1.0 / degrees)
+    # once below rounding there is nothing more to be seen
+    rho[:, 1:][left[:, degrees[:-1]] <= _UNSEEN] = np.inf
+    rho = rho.min(axis=1)
+    return np.asarray(0.5 * (rho - 1.0 / rho))
 
 
 def _missed(
@@ -66,9 +91,8 @@ def _missed(
     basis = np.polynomial.legendre.legvander(local, _NODES - 1)
     guess = np.einsum("rck,ck->rc", series[:, cell], basis)
     wrong = np.abs(guess - _rows(activation, probes, power, order)) > 1e-4 * size[:, cell]
-    missed = np.zeros(size.shape, dtype=bool)
-    row, probe = np.nonzero(wrong)
-    missed[row, cell[probe]] = True
+    missed = np.zeros(edges.size - 1, dtype=bool)
+    missed[cell[wrong.any(axis=0)]] = True
     return missed
 
 
@@ -109,20 +133,16 @@ def _check_finite(values: Array, x: Array) -> None:
 
 def advise(
     activation: Activation,
-    power: int,
-    order: int,
-    edges: Array,
+    mesh: Cells,
     width: float,
     resolution: Resolution,
     smoothing: float = 0.0,
     window: float = np.inf,
 ) -> Advice:
-    """How to integrate ``sigma^power``, and derivatives up to `order`, under a Gaussian of `width`.
+    """How to integrate what the cells were made for under a Gaussian of `width`.
 
     Parameters
     ----------
-    edges
-        Of :func:`cells`.
     smoothing
         Width of a Gaussian that sigma has been smoothed by already; its kinks are then left to
         :class:`Cores`.
@@ -131,31 +151,27 @@ def advise(
 
     Notes
     -----
-    Sigma is analytic at least so far from the real axis as its declared scale, and, as 16
-    Legendre coefficients reach 1e-8 in every cell, 0.6 lengths of the cell. Where that is far
-    enough for the longest panels there are no breaks but kinks; else breaks between the cells,
-    or shorter panels throughout, whichever makes fewer.
+    Where sigma is analytic far enough around the longest panels there are no breaks but kinks;
+    else breaks between the cells, or shorter panels throughout, whichever makes fewer.
     """
+    edges = mesh.edges
     kinks = np.array([edge in activation.kinks for edge in edges[1:-1].tolist()], dtype=bool)
-    # powers of exponentials vary faster; poles stay where they are, but of higher order
-    poles = 1.0 + 0.2 * (max(power, order + 1) - 1)
-    scale = activation.scale / (power if activation.polyexp is not None else poles)
-    analytic = np.maximum(0.6 * np.diff(edges), scale)
-    analytic = np.maximum(analytic, resolution.around_panel * smoothing)
+    analytic = np.maximum(mesh.analytic, resolution.around_panel * smoothing)
     near = np.minimum(analytic[:-1], analytic[1:])
     soft = ~kinks & (near < resolution.around_panel * width)
     hard = edges[1:-1][kinks] if smoothing == 0.0 else np.empty(0)
     closest = float(analytic[(edges[1:] > -window) & (edges[:-1] < window)].min())
+    clear = closest / width
     if not soft.any():
-        hermite = closest >= resolution.around_line * width
-        return Advice(hard, resolution.length, resolution.tail, hermite)
+        return Advice(hard, resolution.length, resolution.tail, clear, True)
     breaks = _thin(edges[1:-1][soft], resolution.length * smoothing)
-    shorter = resolution.length * closest / (resolution.around_panel * width)
+    shorter = resolution.length * clear / resolution.around_panel
     window = min(window, float(edges[-1]))
     by_breaks = (np.abs(breaks) < window).sum() + 2.0 * window / (resolution.length * width)
     if 2.0 * window / (shorter * width) <= by_breaks:
-        return Advice(hard, min(shorter, resolution.length), resolution.tail, False)
-    return Advice(np.sort(np.append(breaks, hard)), resolution.length, resolution.tail, False)
+        return Advice(hard, min(shorter, resolution.length), resolution.tail, 0.0, True)
+    edges = np.sort(np.append(breaks, hard))
+    return Advice(edges, resolution.length, resolution.tail, 0.0, False)
 
 
 def _thin(edges: Array, spacing: float) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 from nneft.activations.base import Activation
 from nneft.gaussian.base import Array, Moments, Terms
 from nneft.gaussian.distribution import Distribution, Factor, hermite_sum, regular
-from nneft.gaussian.mesh import advise, cells, span
+from nneft.gaussian.mesh import Cells, advise, cells, span
 from nneft.gaussian.panels import Advice, Cores, Nodes, Resolution, place
 from nneft.gaussian.single import COARSE, FINE, extent, norms, rounding
 from nneft.gaussian.smoothing import Smoothing
@@ -22,14 +22,11 @@ class _Pair(NamedTuple):
     """phi_b given phi_a: ``N(slope phi_a, width^2)``; and what all terms share."""
 
     activation: Activation
-    #: of sigma in all factors together, and the most derivatives of one
-    power: int
-    order: int
     deviation: float
     slope: float
     width: float
     #: cells for all orders of derivatives, and how far Gaussians matter
-    cells: Array
+    cells: Cells
     span: float
 
     @classmethod
@@ -39,13 +36,11 @@ class _Pair(NamedTuple):
         mesh = cells(activation, power, order, extent(reach * float(deviations.max())))
         a = float(kernel[0, 0])
         slope, width = float(kernel[0, 1]) / a, conditional_deviation(kernel)
-        return cls(activation, power, order, float(deviations[0]), slope, width, mesh, reach)
+        return cls(activation, float(deviations[0]), slope, width, mesh, reach)
 
     def smoothing(self, factors: list[Factor], resolution: Resolution) -> Smoothing:
         """``E[f(phi_b) | phi_a]`` as a function of the conditional mean."""
-        return Smoothing(
-            self.activation, self.power, factors, self.width, self.cells, self.span, resolution
-        )
+        return Smoothing(self.activation, factors, self.width, self.cells, self.span, resolution)
 
     def outer(self, resolution: Resolution) -> Nodes:
         """Nodes for phi_a: the cells of its own factor, and those of the other one, smoothed."""
@@ -57,27 +52,20 @@ class _Pair(NamedTuple):
             other = self._advice(abs(ratio), resolution, self.width)
             edges.append(other.edges / ratio)
             own = own._replace(
-                length=min(own.length, other.length), hermite=own.hermite and other.hermite
+                length=min(own.length, other.length),
+                clear=min(own.clear, other.clear),
+                even=own.even and other.even,
             )
             if self.width > 0.0:
                 centres = np.array(self.activation.kinks) / ratio
                 widths = np.full(centres.size, self.width / abs(ratio))
         cores = Cores(centres[None], widths)
-        panels = place(np.concatenate(edges)[None], cores, self.span, own)
-        return panels.nodes(resolution.nodes)
+        panels = place(np.concatenate(edges)[None], cores, self.span, own, resolution)
+        return panels.nodes(resolution)
 
     def _advice(self, width: float, resolution: Resolution, smoothing: float) -> Advice:
         window = self.span * width
-        return advise(
-            self.activation,
-            self.power,
-            self.order,
-            self.cells,
-            width,
-            resolution,
-            smoothing,
-            window,
-        )
+        return advise(self.activation, self.cells, width, resolution, smoothing, window)
 
 
 def conditional_deviation(kernel: Array) -> float:
@@ -117,10 +105,10 @@ def _regular(
 ) -> tuple[Array, Array]:
     """``< [f](phi_a) [g](phi_b) >`` for all f in rows, g in columns; and ``sqrt < [f]^2 >``."""
     nodes = geometry.outer(resolution)
-    phi = geometry.deviation * nodes.z.ravel()
+    phi = geometry.deviation * nodes.z
     own = regular(geometry.activation, phi, rows)
     other = geometry.smoothing(columns, resolution)(geometry.slope * phi)
-    weighted = own * nodes.weight.ravel()
+    weighted = own * nodes.weight
     return weighted @ other.T, np.sqrt(np.einsum("fn,fn->f", weighted, own))
 
 

@@ -7,6 +7,7 @@ Rows differ in where these lie; all panels of all rows are made and summed toget
 """
 
 from functools import lru_cache
+from math import lgamma
 from typing import NamedTuple
 
 import numpy as np
@@ -28,23 +29,30 @@ class Resolution(NamedTuple):
     length: float
     #: where a smoothed kink is as good as a sharp one: ``erfc(tail / sqrt 2)`` is negligible
     tail: float
-    #: how far, in the same units, integrands have to be analytic around the longest panel ..
-    around_panel: float
-    #: .. and around the real axis for a Gauss-Hermite rule
-    around_line: float
+    #: nodes left out of every panel, for a coarser rule to judge by
+    fewer: int = 0
 
+    @property
+    def digits(self) -> float:
+        """What is aimed at: ``exp(-digits)``."""
+        return 0.5 * self.tail**2
 
-def resolutions(
-    nodes: int, coarse: int, length: float, tail: float
-) -> tuple[Resolution, Resolution]:
-    """A rule of the accuracy ``exp(-tail^2 / 2)``, and one with fewer nodes to judge it by."""
-    digits = 0.5 * tail**2
-    # Gauss-Legendre leaves rho^(-2n), rho the sum of the half axes of an ellipse (in half panels)
-    rho = np.exp(digits / (2 * nodes))
-    around_panel = 0.25 * length * (rho - 1.0 / rho)
-    # Gauss-Hermite leaves exp(-2 sqrt(n) d)
-    fine = Resolution(nodes, length, tail, around_panel, digits / (2.0 * np.sqrt(nodes)))
-    return fine, fine._replace(nodes=coarse)
+    @property
+    def around_panel(self) -> float:
+        """How far around the longest panel integrands have to be analytic."""
+        # Gauss-Legendre leaves rho^(-2n), rho the sum of an ellipse's half axes in half panels
+        rho = np.exp(self.digits / (2 * self.nodes))
+        return float(0.25 * self.length * (rho - 1.0 / rho))
+
+    @property
+    def around_line(self) -> float:
+        """How far around the real axis they have to be for a Gauss-Hermite rule."""
+        # Gauss-Hermite leaves exp(-2 sqrt(n) d)
+        return float(self.digits / (2.0 * np.sqrt(self.nodes)))
+
+    def coarser(self, fewer: int) -> "Resolution":
+        """The same panels with fewer nodes."""
+        return self._replace(fewer=fewer)
 
 
 class Advice(NamedTuple):
@@ -55,8 +63,10 @@ class Advice(NamedTuple):
     #: longest panel and reach of smoothed kinks, in standard deviations
     length: float
     tail: float
-    #: whether Gauss-Hermite will do where there are no breaks
-    hermite: bool
+    #: how many standard deviations around the real axis the factor is analytic
+    clear: float
+    #: whether short panels may do with fewer nodes: not if edges were set where it varies fast
+    even: bool
 
 
 class Cores(NamedTuple):
@@ -72,18 +82,17 @@ def no_cores(rows: int) -> Cores:
 
 
 class Nodes(NamedTuple):
-    """Points of all rows, row after row: ``row`` (P,), ``z`` and ``weight`` (P, n)."""
+    """Points of all rows, row after row, each (n,); the weights hold the normal density."""
 
     row: NDArray[np.intp]
     z: Array
     weight: Array
 
     def sum(self, values: Array, rows: int) -> Array:
-        """Integrals of `values` (..., P, n), one for each of `rows` rows: (..., rows)."""
-        panels = np.einsum("...pn,pn->...p", values, self.weight)
+        """Integrals of `values` (..., n), one for each of `rows` rows: (..., rows)."""
         starts = np.searchsorted(self.row, np.arange(rows))
         # every row has a panel, so no two starts coincide
-        return np.asarray(np.add.reduceat(panels, starts, axis=-1), dtype=np.float64)
+        return np.asarray(np.add.reduceat(values * self.weight, starts, axis=-1))
 
 
 class Panels(NamedTuple):
@@ -92,18 +101,69 @@ class Panels(NamedTuple):
     row: NDArray[np.intp]
     middle: Array
     half: Array
-    #: rows that are a single Gauss-Hermite rule instead
+    #: length as a fraction of the longest that was allowed
+    fill: Array
+    #: rows that are a single Gauss-Hermite rule instead, and how clear of singularities
     plain: NDArray[np.bool_]
+    clear: float
 
-    def nodes(self, count: int) -> Nodes:
-        """So many nodes in every panel; the weights hold the standard normal density."""
-        points, weights = legendre(count)
-        z = self.middle[:, None] + self.half[:, None] * points
-        weight = np.exp(-0.5 * z * z)
-        weight *= (self.half * (1.0 / np.sqrt(2.0 * np.pi)))[:, None] * weights
+    def counts(self, resolution: Resolution) -> NDArray[np.intp]:
+        """Nodes of every panel: short ones need fewer."""
+        kinds = np.array(_counts(resolution)) - resolution.fewer
+        counts = kinds[np.searchsorted(_FILLS, -self.fill, side="right") - 1]
         if self.plain.any():
-            z[self.plain], weight[self.plain] = hermite(count)
-        return Nodes(self.row, z, weight)
+            counts[self.plain] = _hermite_count(resolution, self.clear) - resolution.fewer
+        return counts
+
+    def nodes(self, resolution: Resolution) -> Nodes:
+        """Gauss-Legendre nodes of every panel, Gauss-Hermite nodes of plain rows."""
+        counts = self.counts(resolution)
+        ends = np.cumsum(counts)
+        z, weight = np.empty(ends[-1]), np.empty(ends[-1])
+        gauss = counts * np.where(self.plain, 0, 1)
+        for count in np.flatnonzero(np.bincount(gauss)).tolist():
+            if count:
+                which = np.flatnonzero(gauss == count)
+                points, weights = legendre(count)
+                at = (ends[which] - count)[:, None] + np.arange(count)
+                z[at] = self.middle[which, None] + self.half[which, None] * points
+                weight[at] = self.half[which, None] * weights
+        weight *= np.exp(-0.5 * z * z) / np.sqrt(2.0 * np.pi)
+        if self.plain.any():
+            which = np.flatnonzero(self.plain)
+            count = int(counts[which[0]])
+            at = (ends[which] - count)[:, None] + np.arange(count)
+            z[at], weight[at] = hermite(count)
+        return Nodes(np.repeat(self.row, counts), z, weight)
+
+
+#: Fractions of the longest panel down to which to use so many nodes (ascending, negative).
+_FILLS = np.array([-1.0, -0.5, -0.25, -0.125])
+
+
+@lru_cache(maxsize=64)
+def _counts(resolution: Resolution) -> tuple[int, ...]:
+    """Nodes of panels that fill at most 1, 1/2, 1/4, 1/8 of the longest."""
+    counts = []
+    for fill in -_FILLS:
+        half = 2.0 * resolution.around_panel / (resolution.length * fill)
+        rho = half + np.sqrt(half * half + 1.0)
+        counts.append(int(np.ceil(resolution.digits / (2.0 * np.log(rho)) - 1e-9)))
+    if counts[0] != resolution.nodes:
+        raise AssertionError("the longest panel is to have all nodes")
+    # with one to spare: the fewer there are the less is known of how errors fall
+    return tuple(min(count + 1, resolution.nodes) for count in counts)
+
+
+@lru_cache(maxsize=1024)
+def _hermite_count(resolution: Resolution, clear: float) -> int:
+    """Gauss-Hermite nodes for integrands analytic `clear` deviations around the real axis."""
+    for count in range(resolution.fewer + 4, resolution.nodes):
+        # exp(-2 sqrt(n) d) from the nearest singularity, n! / d^(2n) from Taylor's formula
+        singular = 2.0 * np.sqrt(count) * clear
+        if min(singular, 2.0 * count * np.log(clear) - lgamma(count + 1)) > resolution.digits:
+            return count
+    return resolution.nodes
 
 
 @lru_cache(maxsize=64)
@@ -125,7 +185,9 @@ def hermite(nodes: int) -> tuple[Array, Array]:
     return points, weights
 
 
-def place(breaks: Array, cores: Cores, span: float, advice: Advice) -> Panels:
+def place(
+    breaks: Array, cores: Cores, span: float, advice: Advice, resolution: Resolution
+) -> Panels:
     """Lay panels over ``-span < z < span`` for every row.
 
     Parameters
@@ -137,8 +199,8 @@ def place(breaks: Array, cores: Cores, span: float, advice: Advice) -> Panels:
     span
         Where the weight ends, in standard deviations.
     advice
-        How long panels may be, and whether rows with nothing inside the span may get one
-        Gauss-Hermite rule.
+        How long panels may be, and how clear of singularities the integrand is: rows with
+        nothing inside the span may then get one Gauss-Hermite rule.
     """
     ends = np.full((breaks.shape[0], 1), span)
     edges = [-ends, np.clip(breaks, -span, span), ends]
@@ -150,12 +212,15 @@ def place(breaks: Array, cores: Cores, span: float, advice: Advice) -> Panels:
         edges += [np.clip(low[:, narrow], -span, span), np.clip(high[:, narrow], -span, span)]
     joined = np.concatenate(edges, axis=1)
     joined.sort(axis=1)
-    plain = np.all((joined == -span) | (joined == span), axis=1) & advice.hermite
+    plain = np.all((joined == -span) | (joined == span), axis=1)
+    plain &= advice.clear >= resolution.around_line
     if cores.widths.size:
         limit = advice.length * _narrowest(joined, low, high, cores.widths)
         plain &= limit.min(axis=1) == advice.length
-    row, middle, half = split(joined, limit, plain)
-    return Panels(row, middle, half, plain[row])
+    row, middle, half, fill = split(joined, limit, plain)
+    if not advice.even:
+        fill = np.ones_like(fill)
+    return Panels(row, middle, half, fill, plain[row], advice.clear)
 
 
 def _narrowest(edges: Array, low: Array, high: Array, widths: Array) -> Array:
@@ -170,11 +235,11 @@ def _narrowest(edges: Array, low: Array, high: Array, widths: Array) -> Array:
 
 def split(
     edges: Array, limit: Array, whole: NDArray[np.bool_] | None = None
-) -> tuple[NDArray[np.intp], Array, Array]:
+) -> tuple[NDArray[np.intp], Array, Array, Array]:
     """Cut intervals into equal panels no longer than `limit`; rows in `whole` are not cut.
 
     `edges` (rows, E) ascending, `limit` (rows, E-1) or what broadcasts to it. Returns row,
-    middle and half width (P,).
+    middle, half width and the fraction of the limit (P,).
     """
     low = edges[:, :-1]
     length = edges[:, 1:] - low
@@ -185,7 +250,9 @@ def split(
     row, column = np.nonzero(count)
     count = count[row, column]
     size = length[row, column] / count
+    share = size / np.broadcast_to(limit, length.shape)[row, column]
     index = np.repeat(np.arange(row.size), count)
     within = np.arange(index.size) - np.repeat(np.cumsum(count) - count, count)
     half = 0.5 * size[index]
-    return row[index], low[row, column][index] + half * (2 * within + 1), half
+    middle = low[row, column][index] + half * (2 * within + 1)
+    return row[index], middle, half, share[index]

@@ -8,10 +8,11 @@ from nneft.activations.base import Activation
 from nneft.gaussian.base import Array, Moments, Terms
 from nneft.gaussian.distribution import Distribution, Factor, at_points, regular
 from nneft.gaussian.mesh import advise, cells, span
-from nneft.gaussian.panels import Panels, no_cores, place, resolutions
+from nneft.gaussian.panels import Panels, Resolution, no_cores, place
 
 #: Both reach rounding where the cells resolve the activation; their difference says where not.
-FINE, COARSE = resolutions(nodes=18, coarse=16, length=4.0, tail=9.0)
+FINE = Resolution(nodes=18, length=4.0, tail=9.0)
+COARSE = FINE.coarser(2)
 
 
 def single(activation: Activation, variance: float, terms: Terms) -> Moments:
@@ -22,12 +23,12 @@ def single(activation: Activation, variance: float, terms: Terms) -> Moments:
         return Moments(values, rounding(activation, factors) * np.abs(values))
     deviation = float(np.sqrt(variance))
     panels = _panels(activation, deviation, factors)
-    fine, coarse = panels.nodes(FINE.nodes), panels.nodes(COARSE.nodes)
-    points = np.concatenate([fine.z.ravel(), coarse.z.ravel()])
+    fine, coarse = panels.nodes(FINE), panels.nodes(COARSE)
+    points = np.concatenate([fine.z, coarse.z])
     values = regular(activation, deviation * points, factors)
-    weighted = values[:, : fine.z.size] * fine.weight.ravel()
+    weighted = values[:, : fine.z.size] * fine.weight
     mean, size = weighted.sum(axis=1), np.abs(weighted).sum(axis=1)
-    other = values[:, fine.z.size :] @ coarse.weight.ravel()
+    other = values[:, fine.z.size :] @ coarse.weight
     singular = _singular(activation, deviation, factors)
     errors = np.abs(mean - other) + rounding(activation, factors) * (size + np.abs(singular))
     return Moments(mean + singular, errors)
@@ -49,17 +50,17 @@ def norms(activation: Activation, deviation: float, factors: list[Factor]) -> Ar
     """``sqrt < [f]^2 >`` of the regular parts: what errors are relative to."""
     if deviation == 0.0:
         return np.abs(at_points(activation, np.zeros(1), factors)[:, 0])
-    rule = _panels(activation, deviation, factors).nodes(COARSE.nodes)
+    rule = _panels(activation, deviation, factors).nodes(COARSE)
     values = regular(activation, deviation * rule.z, factors)
-    return np.asarray(np.sqrt(np.einsum("fpn,fpn,pn->f", values, values, rule.weight)))
+    return np.asarray(np.sqrt(np.einsum("fn,fn,n->f", values, values, rule.weight)))
 
 
 def _panels(activation: Activation, deviation: float, factors: list[Factor]) -> Panels:
     order, power = max(r for _, r in factors), max(p for p, _ in factors)
     reach = span(activation, power, order, deviation)
-    edges = cells(activation, power, order, extent(reach * deviation))
-    advice = advise(activation, power, order, edges, deviation, FINE, window=reach * deviation)
-    return place(advice.edges[None] / deviation, no_cores(1), reach, advice)
+    mesh = cells(activation, power, order, extent(reach * deviation))
+    advice = advise(activation, mesh, deviation, FINE, window=reach * deviation)
+    return place(advice.edges[None] / deviation, no_cores(1), reach, advice, FINE)
 
 
 def extent(reach: float) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 from nneft.activations.base import Activation
 from nneft.gaussian.base import Array
 from nneft.gaussian.distribution import Factor, at_points, regular
-from nneft.gaussian.mesh import advise
+from nneft.gaussian.mesh import Cells, advise
 from nneft.gaussian.panels import Advice, Resolution, legendre, no_cores, place, split
 
 #: A value of the activation costs as much as so many of a Gaussian: one grid for all means,
@@ -22,11 +22,10 @@ class Smoothing(NamedTuple):
     """What is smoothed, by how much, and how finely that is done."""
 
     activation: Activation
-    power: int
     factors: list[Factor]
     width: float
     #: cells that resolve the factors, and how many widths matter
-    cells: Array
+    cells: Cells
     span: float
     resolution: Resolution
 
@@ -35,31 +34,25 @@ class Smoothing(NamedTuple):
         if self.width == 0.0:
             return at_points(self.activation, mean, self.factors)
         reach = self.span * self.width
-        low, high = mean.min() - reach, mean.max() + reach
-        order = max(r for _, r in self.factors)
-        advice = advise(
-            self.activation,
-            self.power,
-            order,
-            self.cells,
-            self.width,
-            self.resolution,
-            window=reach,
-        )
-        inside = advice.edges[(advice.edges > low) & (advice.edges < high)]
-        common = (high - low) / (advice.length * self.width) + inside.size + 1
-        met = 2.0 * reach * inside.size / (high - low)
-        often = min(met, 1.0) if advice.hermite else 1.0
-        each = 1.0 + often * 2.0 * self.span / advice.length + met
+        low, high = float(mean.min()) - reach, float(mean.max()) + reach
+        wide, narrow = self._advice(max(-low, high)), self._advice(reach)
+        inside = wide.edges[(wide.edges > low) & (wide.edges < high)]
+        common = (high - low) / (wide.length * self.width) + inside.size + 1
+        met = 2.0 * reach * narrow.edges.size / (high - low)
+        often = min(met, 1.0) if narrow.clear >= self.resolution.around_line else 1.0
+        each = 1.0 + often * 2.0 * self.span / narrow.length + met
         if mean.size > 8 and common <= _COMMON * each:
-            return self._on_common_nodes(mean, np.concatenate([[low], inside, [high]]), advice)
-        return self._around_each(mean, advice)
+            return self._on_common_nodes(mean, np.concatenate([[low], inside, [high]]), wide)
+        return self._around_each(mean, narrow)
+
+    def _advice(self, window: float) -> Advice:
+        return advise(self.activation, self.cells, self.width, self.resolution, window=window)
 
     def _on_common_nodes(self, mean: Array, edges: Array, advice: Advice) -> Array:
         """``F(m) = int f(y) N(y; m, width^2) dy`` with the same y for all means."""
         limit = np.full((1, edges.size - 1), advice.length * self.width)
-        _, middle, half = split(edges[None], limit)
-        points, weights = legendre(self.resolution.nodes)
+        _, middle, half, _ = split(edges[None], limit)
+        points, weights = legendre(self.resolution.nodes - self.resolution.fewer)
         y = (middle[:, None] + half[:, None] * points).ravel()
         values = regular(self.activation, y, self.factors) * (half[:, None] * weights).ravel()
         distance = (y[:, None] - mean) * (np.sqrt(0.5) / self.width)
@@ -71,9 +64,9 @@ class Smoothing(NamedTuple):
     def _around_each(self, mean: Array, advice: Advice) -> Array:
         """Panels in w, broken where ``m + width w`` leaves a cell."""
         breaks = (advice.edges - mean[:, None]) / self.width
-        panels = place(breaks, no_cores(mean.size), self.span, advice)
-        nodes = panels.nodes(self.resolution.nodes)
-        y = mean[nodes.row][:, None] + self.width * nodes.z
+        panels = place(breaks, no_cores(mean.size), self.span, advice, self.resolution)
+        nodes = panels.nodes(self.resolution)
+        y = mean[nodes.row] + self.width * nodes.z
         return nodes.sum(regular(self.activation, y, self.factors), mean.size)
 
 
@@ -96,16 +89,16 @@ class Table(NamedTuple):
         ratio = 4.0 / (rho - 1.0 / rho)
         reach = np.sqrt(2.0 * digits) * width
         kinks = np.array(smoothing.activation.kinks)
-        inner = smoothing.cells
+        inner = smoothing.cells.edges
         edges = np.concatenate([inner, kinks - reach, kinks + reach, [low, high]])
         edges = np.unique(np.clip(edges, low, high))
         near = (edges[:-1, None] < kinks + reach) & (edges[1:, None] > kinks - reach)
-        cell = np.diff(inner)[np.clip(np.searchsorted(inner, edges[1:]) - 1, 0, inner.size - 2)]
-        analytic = np.maximum(0.6 * cell, smoothing.activation.scale)
+        cell = np.clip(np.searchsorted(inner, edges[1:]) - 1, 0, inner.size - 2)
+        analytic = smoothing.cells.analytic[cell]
         # a Gaussian of this width grows by no more than exp(2) where it is 2 widths away
         blurred = 2.0 * width
         limit = ratio * np.where(near.any(axis=1), blurred, np.maximum(analytic, blurred))
-        _, middle, half = split(edges[None], limit[None])
+        _, middle, half, _ = split(edges[None], limit[None])
         points, transform = _interpolation()
         mean = middle[:, None] + half[:, None] * points
         values = smoothing(mean.ravel()).reshape(-1, *mean.shape)
