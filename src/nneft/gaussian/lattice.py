@@ -31,6 +31,8 @@ ROUNDING = 4e-16
 #: The error is ``A exp(-2 pi y/h)``, and squaring that of ``2h`` gives ``A^2`` instead: A is below
 #: one where the residue at the nearest pole is small, by 25 at most for the built-in activations.
 PREFACTOR = 30.0
+#: Estimated error, relative to the norm, at which refinement stops.
+ACCURACY = 9e-14
 
 
 def moments(activation: Activation, kernel: Array, terms: Terms) -> Moments:
@@ -76,19 +78,17 @@ def spacing(strip: float, digits: float, pole: int = 1) -> float:
 
 def _converged(activation: Activation, root: Root, terms: Terms) -> tuple[Array, Array]:
     """Refine until the square of the difference to the rule of twice the spacing is small."""
-    digits = DIGITS[0] if root.factor.shape[1] <= 2 else DIGITS[1]
-    target = np.exp(-digits)
-    aim = digits
+    aim = DIGITS[0] if root.factor.shape[1] <= 2 else DIGITS[1]
+    needed = -log(ACCURACY / PREFACTOR)
     for _ in range(5):
         fine, coarse, norms = _Lattice(activation, root, terms, aim).sums()
         safe = np.where(norms > 0.0, norms, 1.0)
         # e(h) = e(2h)^2 where the error falls exponentially.
         difference = np.abs(fine - coarse) / safe
-        truncation = np.max(difference) ** 2
-        if truncation <= 30.0 * target:
+        reached = -2.0 * log(max(float(np.max(difference)), 1e-150))
+        if reached >= needed:
             break
-        reached = max(-log(max(truncation, 1e-300)), digits / 8.0)
-        aim *= min(2.0, max(1.15, digits / reached))
+        aim *= min(2.0, max(1.1, needed / max(reached, needed / 8.0)))
     return fine, norms * (PREFACTOR * difference**2 + ROUNDING * (2.0 + root.factor.shape[1]))
 
 
