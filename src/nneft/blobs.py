@@ -24,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nneft.activations.base import Activation
-from nneft.gaussian import expectations, homogeneous, nested
+from nneft.gaussian import deltas, expectations, homogeneous
 from nneft.gaussian.base import Array, Moments, Term
 
 #: Two inputs, ``a <= b``.
@@ -211,10 +211,10 @@ def expectation(activation: Activation, kernel: Array, terms: Sequence[Term]) ->
     ]
     if activation.polynomial is not None or not beyond:
         return expectations.moments(activation, kernel, terms)
-    # Closed forms of ReLU-like activations where there are some, panels for the others.
+    # Closed forms of ReLU-like activations where there are some; deltas and panels for the others.
     values, errors = np.zeros(len(terms)), np.zeros(len(terms))
     within = [t for t in range(len(terms)) if t not in beyond]
-    for places, method in ((within, expectations.moments), (beyond, nested.moments)):
+    for places, method in ((within, expectations.moments), (beyond, deltas.moments)):
         if places:
             values[places], errors[places] = method(activation, kernel, [terms[t] for t in places])
     return Moments(values, errors)
