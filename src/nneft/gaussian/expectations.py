@@ -23,12 +23,16 @@ class Method(Enum):
     """How a Gaussian expectation is found; the value says it in words."""
 
     POLYNOMIAL = "Wick's theorem"
-    EXPONENTIAL = "closed form of polynomials times exponentials, else the lattice"
-    ERF = "closed form of erf pairs"
+    EXPONENTIAL = "closed form of polynomials times exponentials; Hermite series or the lattice"
+    ERF = "closed form of erf pairs; Hermite series"
     HOMOGENEOUS = "closed forms of ReLU-like activations"
     SERIES = "Hermite series, else the lattice"
     LATTICE = "trapezoidal rule on a lattice"
     PANELS = "Hermite series where short, else nested panels broken at the kinks"
+
+
+#: Methods for which pairs are summed as Hermite series, all of them at once, where those converge.
+SERIES = (Method.SERIES, Method.ERF, Method.EXPONENTIAL)
 
 
 def method_for(activation: Activation, inputs: int) -> Method:
@@ -80,23 +84,33 @@ def moments(activation: Activation, kernel: Array, terms: Terms) -> Moments:
         case Method.PANELS:
             return nested.moments(activation, kernel, terms)
         case Method.EXPONENTIAL:
-            assert activation.polyexp is not None
-            found = closed.moments(activation.polyexp, kernel, terms)
-            if np.all(found.errors <= CLOSED_ACCURACY * np.abs(found.values)):
-                return found
-            try:
-                other = lattice.moments(activation, kernel, terms)
-            except (ValueError, NumericsError):  # grows too fast for the lattice: exponentials do
-                return found
-            better = other.errors < found.errors
-            return Moments(*(np.where(better, o, f) for o, f in zip(other, found, strict=True)))
+            return _exponential(activation, kernel, terms)
+        case Method.ERF if all(erf.covers(term) for term in terms):
+            return erf.moments(kernel, terms)
     return lattice.moments(activation, kernel, terms)
+
+
+def _exponential(activation: Activation, kernel: Array, terms: Terms) -> Moments:
+    """The lattice where it converges, the closed form where the activation grows too fast for it.
+
+    Either is exact to rounding where it applies; the closed form has as many terms as the products
+    of exponentials multiply out to, and cancels in some.
+    """
+    assert activation.polyexp is not None
+    try:
+        return lattice.moments(activation, kernel, terms)
+    except (ValueError, NumericsError):
+        return closed.moments(activation.polyexp, kernel, terms)
 
 
 def singles(activation: Activation, variances: Array, terms: Terms) -> Moments:
     """``<(sigma^p)^(r)>`` of one input at many variances: values, errors (terms, inputs)."""
-    if method_for(activation, 1) in (Method.SERIES, Method.ERF):
-        return series.singles(activation, variances, terms)
+    if method_for(activation, 1) in SERIES:
+        try:
+            return series.singles(activation, variances, terms)
+        except ValueError:
+            if activation.polyexp is None:
+                raise
     found = [moments(activation, np.array([[v]]), terms) for v in variances]
     return Moments(*(np.reshape(part, (-1, len(terms))).T for part in zip(*found, strict=True)))
 
@@ -109,11 +123,14 @@ def pairs(activation: Activation, kernel: Array, terms: Terms) -> Moments:
     size = len(kernel)
     method = method_for(activation, 2)
     plain = all(r == (0, 0) for _, r in terms)
-    if method in (Method.SERIES, Method.ERF) or (method is Method.PANELS and plain):
-        found, done = series.pairs(activation, kernel, terms)
-    else:
-        found = Moments(*(np.zeros((len(terms), size, size)) for _ in range(2)))
-        done = np.zeros((size, size), dtype=bool)
+    found = Moments(*(np.zeros((len(terms), size, size)) for _ in range(2)))
+    done = np.zeros((size, size), dtype=bool)
+    if method in SERIES or (method is Method.PANELS and plain):
+        try:
+            found, done = series.pairs(activation, kernel, terms)
+        except ValueError:  # exponentials have closed forms where the series' sums diverge
+            if activation.polyexp is None:
+                raise
     swapped = [_swap(terms, term) for term in terms]
     for a in range(size):
         for b in range(a + 1, size):

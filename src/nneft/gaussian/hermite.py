@@ -17,6 +17,8 @@ from nneft.gaussian.factors import Factor, factor_values
 from nneft.gaussian.lattice import DIGITS, ROUNDING, spacing
 from nneft.gaussian.roots import reach
 
+#: Rules tried, each sqrt(2) finer than the last, until the noise is below this.
+FINEST, ENOUGH = 6, 2e-14
 #: Values of factors held at once; memory stays bounded for any number of inputs.
 BLOCK_ENTRIES = 4_000_000
 
@@ -84,10 +86,12 @@ def rule_for(
     *,
     length: int = 0,
     squares: bool = False,
+    finer: int = 0,
 ) -> Rule:
     """A rule for all these variances and factors, times ``he_n`` up to ``n = length``.
 
-    With `squares` the factors' squares are integrated on it too. An activation with kinks must
+    With `squares` the factors' squares are integrated on it too; `finer` times its spacing is
+    divided by the square root of two. An activation with kinks must
     have them at the same multiples of the deviation for all variances: one variance, or at zero.
     """
     deviation = float(np.sqrt(np.max(variances, initial=0.0)))
@@ -104,14 +108,14 @@ def rule_for(
     if activation.kinks:
         kinks = [k / deviation for k in activation.kinks if abs(k) < furthest * deviation]
         # 16 nodes resolve half a dozen radians and a panel as long as the strip is wide.
-        longest = 1.0 / (1.0 / 1.5 + 1.0 / strip + oscillation / 10.0)
+        longest = sqrt(0.5) ** finer / (1.0 / 1.5 + 1.0 / strip + oscillation / 10.0)
         return Rule(edges=_edges([-furthest, *kinks, furthest], longest))
     # A square doubles the order of a pole. The error is judged by the square of that of twice the
     # spacing, whatever multiplies the exponentials: half the digits more, cheap in one dimension.
     pole = 2 * max(p + r for p, r in factors)
     wave = 2.0 * pi / spacing(strip, 1.5 * DIGITS[0], pole) + oscillation
     # Rounded down to a power of 2^(1/4), so that tables of Hermite functions can be kept.
-    step = 2.0 ** (-ceil(4.0 * log2(wave / (2.0 * pi))) / 4.0)
+    step = 2.0 ** (-(ceil(4.0 * log2(wave / (2.0 * pi))) + 2 * finer) / 4.0)
     return Rule(step, 2 * ceil(0.5 * furthest / step))
 
 
@@ -155,7 +159,17 @@ def coefficients(
             [np.concatenate(rows) for rows in zip(*(c.values for c in apart), strict=True)],
             *(np.hstack([getattr(c, n) for c in apart]) for n in ("norms", "tails", "noise")),
         )
-    rule = rule_for(activation, variances, factors, length=length, squares=True)
+    for finer in range(FINEST):
+        rule = rule_for(activation, variances, factors, length=length, squares=True, finer=finer)
+        found = _on_rule(activation, variances, factors, length, rule)
+        if np.max(found.noise, initial=0.0) <= ENOUGH:
+            break
+    return found
+
+
+def _on_rule(
+    activation: Activation, variances: Array, factors: list[Factor], length: int, rule: Rule
+) -> Coefficients:
     hermite = hermite_functions(rule, length)
     first_two = np.stack([rule.weights, rule.z * rule.weights], axis=1)
     coarse_two = np.stack([rule.coarse, rule.z * rule.coarse], axis=1)

@@ -11,6 +11,7 @@ With three inputs or more the last one is integrated first, over its own remaini
 leaves a function of one variable, tabulated once, and one dimension less.
 """
 
+from functools import lru_cache
 from itertools import pairwise
 from math import log, pi, prod, sqrt
 
@@ -210,11 +211,10 @@ class Table:
         count = max(1, int(np.ceil(2.0 * furthest / cell)))
         self.count, self.cell = count, (2.0 * furthest / count) or 1.0
         self.start = -furthest
-        t = np.cos(pi * (np.arange(self.DEGREE + 1) + 0.5) / (self.DEGREE + 1))
+        t, to_chebyshev, to_powers = _interpolation(self.DEGREE)
         centres = self.start + self.cell * (np.arange(count) + 0.5)
         values = function(centres[:, None] + 0.5 * self.cell * t)
-        to_powers = np.linalg.inv(np.polynomial.polynomial.polyvander(t, self.DEGREE))
-        self.coefficients = np.ascontiguousarray((values @ to_powers.T).T)
+        self.coefficients = np.ascontiguousarray((values @ to_chebyshev @ to_powers).T)
 
     def __call__(self, m: Array) -> Array:
         """The function at points no further out than the table reaches."""
@@ -226,6 +226,21 @@ class Table:
             result *= t
             result += row[index]
         return result
+
+
+@lru_cache(maxsize=1)
+def _interpolation(degree: int) -> tuple[Array, Array, Array]:
+    """Chebyshev points, values there to Chebyshev coefficients, those to powers.
+
+    The coefficients are as accurate as the values, and the rounding of their powers cancels, where
+    an inverse Vandermonde matrix would lose four digits.
+    """
+    t = np.cos(pi * (np.arange(degree + 1) + 0.5) / (degree + 1))
+    share = np.where(np.arange(degree + 1) > 0, 2.0, 1.0) / (degree + 1)
+    powers = np.zeros((degree + 1, degree + 1))
+    for n, row in enumerate(np.eye(degree + 1)):
+        powers[n, : n + 1] = np.polynomial.chebyshev.cheb2poly(row[: n + 1])
+    return t, np.polynomial.chebyshev.chebvander(t, degree) * share, powers
 
 
 def _nodes(furthest: float, step: float, *, half: bool) -> Array:

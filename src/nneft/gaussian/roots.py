@@ -1,5 +1,6 @@
 """Square roots of kernels, singular ones included, and how far out a Gaussian must be followed."""
 
+from math import sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -77,4 +78,5 @@ def reach(activation: Activation, deviation: float, power: int, digits: float) -
             f"the weight 60 standard deviations out at kernel {deviation**2:.6g}; take a smaller "
             "kernel or an activation that grows less fast"
         )
-    return float(z[needed[-1]] + 0.5)
+    # Never less than the bare Gaussian: of a sigma that decays, lower powers reach further out.
+    return max(float(z[needed[-1]] + 0.5), sqrt(2.0 * digits))

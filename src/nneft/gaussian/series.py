@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 from nneft.activations.base import Activation
 from nneft.gaussian.base import Array, Moments, Terms
 from nneft.gaussian.factors import factor_values, is_odd
-from nneft.gaussian.hermite import Coefficients, blocks, coefficients, rule_for
+from nneft.gaussian.hermite import (
+    ENOUGH,
+    FINEST,
+    Coefficients,
+    Rule,
+    blocks,
+    coefficients,
+    rule_for,
+)
 from nneft.gaussian.lattice import ROUNDING
 
 #: Lengths of the series tried one after the other.
@@ -32,8 +40,20 @@ def singles(activation: Activation, variances: Array, terms: Terms) -> Moments:
 
     `terms` have one input each. Smooth activations only.
     """
+    for finer in range(FINEST):
+        rule = rule_for(activation, variances, [(p[0], r[0]) for p, r in terms], finer=finer)
+        found, relative = _singles_on(activation, variances, terms, rule)
+        if relative <= ENOUGH:
+            break
+    return found
+
+
+def _singles_on(
+    activation: Activation, variances: Array, terms: Terms, rule: Rule
+) -> tuple[Moments, float]:
+    """The sums on one rule, and their largest error relative to the norm."""
     factors = [(p[0], r[0]) for p, r in terms]
-    rule = rule_for(activation, variances, factors)
+    worst = 0.0
     values, errors = (np.zeros((len(terms), len(variances))) for _ in range(2))
     for block in blocks(len(variances), len(rule.z)):
         x = np.sqrt(variances[block])[:, None] * rule.z
@@ -45,9 +65,10 @@ def singles(activation: Activation, variances: Array, terms: Terms) -> Moments:
             norm = np.abs(found[f]) @ rule.weights
             safe = np.where(norm > 0.0, norm, 1.0)
             wrong = rule.error(value / safe, found[f] @ rule.coarse / safe) + 3.0 * ROUNDING
+            worst = max(worst, float(np.max(wrong, initial=0.0)))
             values[t, block] = value
             errors[t, block] = norm * (wrong + activation.derivative_error(f[1]))
-    return Moments(values, errors)
+    return Moments(values, errors), worst
 
 
 def pairs(activation: Activation, kernel: Array, terms: Terms) -> tuple[Moments, NDArray[np.bool_]]:
