@@ -1,0 +1,1 @@
+"""Expectations under a Gaussian, each with an estimate of its error."""
