@@ -6,16 +6,20 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from itertools import islice
+from pathlib import Path
 from typing import Any, Unpack, overload
 
 from nneft.feynman.counting import count_labelled, count_topologies
 from nneft.feynman.diagram import Diagram
-from nneft.feynman.document import display, document
+from nneft.feynman.document import LINE, broken, display, document
 from nneft.feynman.enumeration import Kind, topologies
-from nneft.feynman.formula import Form, Options
+from nneft.feynman.formula import Form, Options, formula
 from nneft.feynman.labelling import labellings
-from nneft.feynman.latex import correlator
+from nneft.feynman.latex import correlator, pieces
 from nneft.feynman.zero_dimensional import content_of, content_sums
+
+#: A notebook draws no more diagrams than this unless it is asked to.
+SHOWN = 100
 
 
 class Diagrams(Sequence[Diagram]):
@@ -129,6 +133,85 @@ class Diagrams(Sequence[Diagram]):
     def sympy(self, **options: Unpack[Options]) -> Any:
         """The sum of all as a sympy expression; options as of `Diagram.sympy`."""
         return sum(diagram.sympy(**options) for diagram in self)
+
+    def svg(self, *, style: str = "paper", labels: bool = False, columns: int | None = None) -> str:
+        """All pictures in one SVG, with symmetry factor and multiplicity below each.
+
+        Parameters as of `Diagram.svg`; `columns` is how many stand side by side, by default as many
+        as there is room for.
+        """
+        from nneft.feynman.drawing.many import grid_text
+
+        return grid_text(self, self._title(), style=style, labels=labels, columns=columns)
+
+    def tikz(self, *, style: str = "paper", labels: bool = False) -> str:
+        """All pictures as TikZ-Feynman, one ``tikzpicture`` each; parameters as of `svg`."""
+        return "\n".join(diagram.tikz(style=style, labels=labels) for diagram in self)
+
+    def draw(
+        self,
+        path: str | Path,
+        *,
+        style: str = "paper",
+        labels: bool = False,
+        columns: int | None = None,
+    ) -> None:
+        """Write all pictures to one file, as `svg` does, as ``.svg``, ``.pdf`` or ``.png``.
+
+        As ``.tex`` it is a document with a page for each.
+
+        Raises
+        ------
+        ValueError
+            A style or a form that there is not, or a place where nothing can be written.
+        """
+        from nneft.feynman.drawing.many import save_grid
+
+        save_grid(self, self._title(), path, style=style, labels=labels, columns=columns)
+
+    def sheet(
+        self,
+        path: str | Path,
+        *,
+        style: str = "paper",
+        labels: bool = False,
+        **options: Unpack[Options],
+    ) -> None:
+        """Write a table like BCCZ's table I: picture, factor, permutations, formula.
+
+        The factor is the symmetry factor; in cumulants without the 1/2 of each double line, which
+        the derivatives there hold.
+
+        Parameters
+        ----------
+        path
+            ``.svg``, ``.pdf`` (broken into pages) or ``.html`` (nothing that is elsewhere).
+        style, labels
+            As of `Diagram.svg`.
+        **options
+            As of `Diagram.latex`.
+
+        Raises
+        ------
+        ValueError
+            A style, a form or an option that there is not, or a place where nothing can be written.
+        """
+        from nneft.feynman.drawing.many import save_sheet
+
+        form = Form(**options)
+
+        def written(diagram: Diagram) -> tuple[Fraction, list[str]]:
+            parts = formula(diagram, form)
+            return parts.factor, broken(pieces(parts, weight=False), LINE)
+
+        save_sheet(self, self._title(), path, written, style=style, labels=labels)
+
+    def _repr_svg_(self) -> str | None:
+        # A notebook shows the formulas alone where the pictures would be a book.
+        return self.svg() if len(self) <= SHOWN else None
+
+    def _title(self) -> str:
+        return repr(self).strip("<>")
 
     def _repr_latex_(self) -> str:
         return rf"$\displaystyle {self.latex()}$"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from math import factorial, prod
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from nneft.feynman.canonical import Canonical, canonical_form
@@ -242,6 +243,56 @@ class Diagram:
         from nneft.feynman.values import Evaluator
 
         return Evaluator(flow, layer).values([self], at)[0].value
+
+    def svg(self, *, style: str = "paper", labels: bool = False) -> str:
+        """The picture as SVG, the same bytes each time, described in words for who cannot see it.
+
+        Parameters
+        ----------
+        style
+            ``"paper"``, grey discs with a star as in BCCZ, or ``"hatched"``.
+        labels
+            Whether to name the ends of the legs, ``x_1 .. x_2k``, and the blobs, ``B_1 ..``, in the
+            order of `blobs`. A topology is drawn with the first of its labellings.
+
+        Raises
+        ------
+        ValueError
+            A style that there is not.
+        """
+        from nneft.feynman.drawing.geometry import picture
+        from nneft.feynman.drawing.output import svg_text
+
+        return svg_text(picture(self, labels=labels), style)
+
+    def tikz(self, *, style: str = "paper", labels: bool = False) -> str:
+        r"""The picture as a ``tikzpicture`` for TikZ-Feynman, with explicit coordinates.
+
+        It needs ``\usepackage[compat=1.1.0]{tikz-feynman}``, under pdfLaTeX or LuaLaTeX.
+        Parameters and errors as of `svg`.
+        """
+        from nneft.feynman.drawing.geometry import picture
+        from nneft.feynman.drawing.output import tikz_text
+
+        return tikz_text([picture(self, labels=labels)], style)
+
+    def draw(self, path: str | Path, *, style: str = "paper", labels: bool = False) -> None:
+        """Write the picture to a file: ``.svg``, ``.pdf``, ``.png``, or ``.tex``, a document.
+
+        Parameters as of `svg`. Nothing half-written is left behind.
+
+        Raises
+        ------
+        ValueError
+            A style or a form that there is not, or a place where nothing can be written.
+        """
+        from nneft.feynman.drawing.geometry import picture
+        from nneft.feynman.drawing.output import save_picture
+
+        save_picture(picture(self, labels=labels), path, style)
+
+    def _repr_svg_(self) -> str:
+        return self.svg()
 
     @property
     def topology(self) -> Diagram:
