@@ -15,7 +15,7 @@ from nneft.gaussian.panels import Advice, Cores, Resolution, no_cores, place, sp
 from nneft.gaussian.smoothing import Smoothing, Table
 
 FINE = Resolution(nodes=18, length=4.0, tail=9.0)
-PLAIN = Advice(np.empty(0), FINE.length, FINE.tail, clear=10.0, even=True)
+PLAIN = Advice(np.empty(0), FINE.length, FINE.tail, clear=10.0, growth=0.0, even=True)
 FINITE = st.floats(-12.0, 12.0)
 
 

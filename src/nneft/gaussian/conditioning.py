@@ -92,13 +92,20 @@ class Features(NamedTuple):
         return Cores(earlier @ self.gradients + self.constants, self.widths)
 
 
-def features(order: Order, level: int, kinks: tuple[float, ...]) -> Features:
-    """What the later inputs' kinks make of the integral over z_level."""
+def features(order: Order, level: int, kinks: tuple[float, ...], *, sharp: float = 0.0) -> Features:
+    """What the later inputs' kinks make of the integral over z_level.
+
+    Continuous functions are off by less than width^(inputs + 1) if a kink is taken as sharp:
+    where that is below `sharp` the width returned is 0.
+    """
     later = [i for i in range(level + 1, order.deviations.size) if i not in order.determined(level)]
     found = []
     for count in range(1, len(later) + 1):
         for subset in combinations(later, count):
-            found += _of_subset(order, level, list(subset), kinks)
+            found += [
+                f._replace(width=0.0) if f.width ** (count + 1) < sharp else f
+                for f in _of_subset(order, level, list(subset), kinks)
+            ]
     gradients = np.array([f.gradient for f in found]).reshape(len(found), level).T
     constants, widths = np.array([f.constant for f in found]), np.array([f.width for f in found])
     return Features(constants, gradients, widths)

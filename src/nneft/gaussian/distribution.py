@@ -14,7 +14,7 @@ import numpy as np
 from nneft.activations.base import Activation
 from nneft.gaussian.base import Array
 
-#: Jumps below this fraction of the values on the two sides are rounding, not jumps.
+#: Jumps below this, relative to what sigma and its derivatives make there, are rounding.
 _ROUNDING = 1e-13
 
 Factor = tuple[int, int]
@@ -74,13 +74,17 @@ def at_points(activation: Activation, x: Array, factors: list[Factor]) -> Array:
 def jumps(activation: Activation, power: int, order: int) -> tuple[tuple[float, ...], ...]:
     """Jumps of derivatives 0..order of ``sigma^power``: one tuple of them for each kink."""
     kinks = np.array(activation.kinks)
-    factors = [(power, r) for r in range(order + 1)]
+    highest = max(order, 2)
+    factors = [(power, r) for r in range(highest + 1)]
     right, left = (regular(activation, kinks, factors, side) for side in (1, -1))
-    noise = max(_ROUNDING, 10.0 * activation.derivative_error(order))
-    # a difference of rounding must not become a delta function: at small K it would be seen
     size = np.maximum(np.abs(right), np.abs(left))
-    found = np.where(np.abs(right - left) <= noise * size, 0.0, right - left)
-    return tuple(tuple(column) for column in found.T.tolist())
+    found = right - left
+    # a difference of rounding must not become a delta function: at small K it would be seen
+    for j in range(highest + 1):
+        natural = (size * (activation.scale ** (np.arange(highest + 1) - j))[:, None]).max(axis=0)
+        noise = max(_ROUNDING, 10.0 * activation.derivative_error(j))
+        found[j][np.abs(found[j]) <= noise * natural] = 0.0
+    return tuple(tuple(column) for column in found[: order + 1].T.tolist())
 
 
 def hermite_sum(coefficients: list[float], y: Array) -> Array:

@@ -9,14 +9,16 @@ from nneft.gaussian.base import Array, Moments, Terms
 from nneft.gaussian.conditioning import Features, Order, features, narrowest
 from nneft.gaussian.distribution import Distribution, Factor, regular
 from nneft.gaussian.mesh import Cells, advise, cells, span
-from nneft.gaussian.panels import Advice, Nodes, Panels, Resolution, place
+from nneft.gaussian.panels import Advice, Nodes, Panels, Resolution, joint, place
 from nneft.gaussian.single import FINE, extent, norms, rounding
 from nneft.gaussian.smoothing import Smoothing, Table
 
 #: The finer one's result counts, the coarser one judges it: they are close so that it judges
 #: fairly. Each further input costs as many nodes more for every node.
-THREE = Resolution(nodes=13, length=4.5, tail=7.5)
-MORE = Resolution(nodes=10, length=5.7, tail=5.5)
+THREE = Resolution(nodes=13, length=4.0, tail=7.5)
+MORE = Resolution(nodes=10, length=4.8, tail=5.5)
+#: Relative to the largest value of a piece, polynomials lose as much to rounding.
+_TABLE = 3e-14
 #: Rows of the innermost integral that are done at once: their nodes stay in the cache.
 _BLOCK = 400
 
@@ -47,8 +49,8 @@ def many(activation: Activation, kernel: Array, terms: Terms) -> Moments:
         factors = [product[i] for product in products]
         size *= norms(activation, float(deviation), factors)
         relative += rounding(activation, factors)
-    # what lies beyond the spans is not seen by either
-    relative += 0.1 * np.exp(-0.5 * resolution.tail**2 - 3.5)
+    # what lies beyond the spans, and rounding in the table, is not seen by either
+    relative += 0.1 * np.exp(-resolution.digits - 3.5) + _TABLE
     return Moments(fine.sum(axis=1), np.abs(fine - coarse).sum(axis=1) + relative * size)
 
 
@@ -94,7 +96,13 @@ class _Problem(NamedTuple):
         power = max(sum(p for p, _ in product) for product in products)
         derivatives = max(r for product in products for _, r in product)
         factor = order.deviations[:, None] * order.factor
-        planner = _Planner(activation, power, derivatives, order, factor, resolution, finer)
+        used = {factor for product in products for factor in product}
+        continuous = all(
+            Distribution.function(activation, *f).derivative().is_function for f in used
+        )
+        planner = _Planner(
+            activation, power, derivatives, order, factor, resolution, finer, continuous
+        )
         levels = [planner.level(level) for level in range(order.levels)]
         last = None
         if order.rank == order.deviations.size:
@@ -179,6 +187,8 @@ class _Planner(NamedTuple):
     factor: Array
     resolution: Resolution
     finer: Resolution
+    #: whether no factor jumps
+    continuous: bool
 
     def level(self, level: int) -> _Level:
         steepest = float(np.abs(self.factor[:, level]).max())
@@ -189,13 +199,9 @@ class _Planner(NamedTuple):
             if slope > 1e-9 * self.order.deviations[i]:
                 advice.append(self._advice(level, i, slope, reach))
                 asking.append((i, advice[-1].edges))
-        joint = advice[0]._replace(
-            length=min(a.length for a in advice),
-            clear=min(a.clear for a in advice),
-            even=all(a.even for a in advice),
-        )
-        found = features(self.order, level, self.activation.kinks)
-        return _Level(found, asking, joint, reach)
+        sharp = 0.03 * np.exp(-self.resolution.digits) if self.continuous else 0.0
+        found = features(self.order, level, self.activation.kinks, sharp=sharp)
+        return _Level(found, asking, joint(advice), reach)
 
     def _advice(self, level: int, i: int, slope: float, reach: float) -> Advice:
         """What input i asks of the integral over z_level."""
@@ -212,7 +218,7 @@ class _Planner(NamedTuple):
         reach = self._span(width, 9.0)
         mesh = self._cells(farthest + reach * width)
         smoothing = Smoothing(self.activation, factors, width, mesh, reach, self.finer)
-        digits = 0.5 * self.resolution.tail**2 + 4.0
+        digits = self.resolution.digits + 4.0
         return Table.of(smoothing, -farthest, farthest, digits)
 
     def _span(self, width: float, tail: float) -> float:

@@ -18,6 +18,8 @@ _NODES = 16
 _FEWEST = 8
 _UNSEEN = 1e-16
 _DEPTH = 60
+#: Errors of derivatives above this come from differences: they are absolute, not relative.
+NUMERICAL = 1e-13
 #: Kernels whose Gaussian still matters this many standard deviations out are taken to diverge.
 _FARTHEST = 60.0
 
@@ -29,6 +31,8 @@ class Cells(NamedTuple):
     edges: Array
     #: how far around each cell what lies in it is analytic: (C,)
     analytic: Array
+    #: of sigma in all the products to be integrated
+    power: int
 
 
 @lru_cache(maxsize=256)
@@ -36,11 +40,10 @@ def cells(activation: Activation, power: int, order: int, extent: float) -> Cell
     """Cells over ``-extent .. extent`` for derivatives 0..order of sigma, and sigma^power."""
     kinks = [k for k in activation.kinks if abs(k) < extent]
     edges = np.unique([-extent, 0.0, *kinks, extent])
-    tolerance = max(_TOLERANCE, 100.0 * activation.derivative_error(order))
     smallest = max(extent, 1.0) * 1e-13
     for _ in range(_DEPTH):
         series, size = _series(activation, power, order, edges)
-        rough = np.any(np.abs(series[..., -3:]).max(axis=-1) > tolerance * size, axis=0)
+        rough = np.any(np.abs(series[..., -3:]).max(axis=-1) > _TOLERANCE * size, axis=0)
         rough |= _missed(activation, power, order, edges, series, size)
         rough &= np.diff(edges) > smallest
         if not rough.any():
@@ -52,7 +55,7 @@ def cells(activation: Activation, power: int, order: int, extent: float) -> Cell
     exponential = activation.polyexp is not None
     slower = power if exponential else 1.0 + 0.2 * (max(power, order + 1) - 1)
     measured = 0.5 * np.diff(edges) * _radius(series, size)
-    return Cells(edges, np.maximum(measured, activation.scale / slower))
+    return Cells(edges, np.maximum(measured, activation.scale / slower), power)
 
 
 def _series(activation: Activation, power: int, order: int, edges: Array) -> tuple[Array, Array]:
@@ -64,7 +67,15 @@ def _series(activation: Activation, power: int, order: int, edges: Array) -> tup
     basis = np.polynomial.legendre.legvander(points, _NODES - 1)
     # c_k = (2k+1)/2 int f P_k
     series = values @ (weights[:, None] * basis * (np.arange(_NODES) + 0.5))
-    return series, _largest_inwards(np.abs(values).max(axis=-1), np.abs(middle))
+    size = _largest_inwards(np.abs(values).max(axis=-1), np.abs(middle))
+    for j in range(order + 1):
+        noise = activation.derivative_error(j)
+        if noise > NUMERICAL:
+            # what cannot be told from noise is resolved as well as can be
+            steps = activation.scale ** (np.arange(order + 1) - j)
+            natural = (size[: order + 1] * steps[:, None]).max(axis=0)
+            size[j] = np.maximum(size[j], 10.0 * noise / _TOLERANCE * natural)
+    return series, size
 
 
 def _radius(series: Array, size: Array) -> Array:
@@ -163,15 +174,30 @@ def advise(
     closest = float(analytic[(edges[1:] > -window) & (edges[:-1] < window)].min())
     clear = closest / width
     if not soft.any():
-        return Advice(hard, resolution.length, resolution.tail, clear, True)
+        growth = mesh.power * _growth(activation, _octave(width), _octave(closest))
+        return Advice(hard, resolution.length, resolution.tail, clear, growth, True)
     breaks = _thin(edges[1:-1][soft], resolution.length * smoothing)
     shorter = resolution.length * clear / resolution.around_panel
     window = min(window, float(edges[-1]))
     by_breaks = (np.abs(breaks) < window).sum() + 2.0 * window / (resolution.length * width)
     if 2.0 * window / (shorter * width) <= by_breaks:
-        return Advice(hard, min(shorter, resolution.length), resolution.tail, 0.0, True)
+        return Advice(hard, min(shorter, resolution.length), resolution.tail, 0.0, 0.0, True)
     edges = np.sort(np.append(breaks, hard))
-    return Advice(edges, resolution.length, resolution.tail, 0.0, False)
+    return Advice(edges, resolution.length, resolution.tail, 0.0, 0.0, False)
+
+
+def _octave(x: float) -> int:
+    return int(np.ceil(np.log2(x)))
+
+
+@lru_cache(maxsize=1024)
+def _growth(activation: Activation, near: int, far: int) -> float:
+    """``log`` of how much larger sigma gets out to 2^far than it is around 2^near."""
+    z = np.array([-1.5, -1.0, -0.5, 0.5, 1.0, 1.5])
+    with np.errstate(over="ignore"):
+        here = np.abs(activation(2.0**near * z)).mean()
+        there = np.abs(activation(2.0**far * np.linspace(-1.0, 1.0, 9))).max()
+    return float(np.log(there / here)) if here > 0.0 and there < np.inf else np.inf
 
 
 def _thin(edges: Array, spacing: float) -> Array:

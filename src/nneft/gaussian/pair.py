@@ -10,8 +10,8 @@ from nneft.activations.base import Activation
 from nneft.gaussian.base import Array, Moments, Terms
 from nneft.gaussian.distribution import Distribution, Factor, hermite_sum, regular
 from nneft.gaussian.mesh import Cells, advise, cells, span
-from nneft.gaussian.panels import Advice, Cores, Nodes, Resolution, place
-from nneft.gaussian.single import COARSE, FINE, extent, norms, rounding
+from nneft.gaussian.panels import Advice, Cores, Nodes, Resolution, joint, place
+from nneft.gaussian.single import COARSE, FINE, extent, norms, numerical, rounding
 from nneft.gaussian.smoothing import Smoothing
 
 #: A kernel within its own rounding of a singular one is taken as singular.
@@ -51,11 +51,7 @@ class _Pair(NamedTuple):
         if abs(ratio) * self.span > 1e-3 * self.width:
             other = self._advice(abs(ratio), resolution, self.width)
             edges.append(other.edges / ratio)
-            own = own._replace(
-                length=min(own.length, other.length),
-                clear=min(own.clear, other.clear),
-                even=own.even and other.even,
-            )
+            own = joint([own, other])
             if self.width > 0.0:
                 centres = np.array(self.activation.kinks) / ratio
                 widths = np.full(centres.size, self.width / abs(ratio))
@@ -96,6 +92,8 @@ def pair(activation: Activation, kernel: Array, terms: Terms) -> Moments:
     other = norms(activation, backward.deviation, columns)
     relative = rounding(activation, first) + rounding(activation, second)
     errors = np.abs(fine - coarse)[pick] + relative * own[pick[0]] * other[pick[1]]
+    errors += numerical(activation, forward.deviation, rows)[pick[0]] * other[pick[1]]
+    errors += own[pick[0]] * numerical(activation, backward.deviation, columns)[pick[1]]
     singular, size = _singular_terms(forward, backward, first, second)
     return Moments(fine[pick] + singular, errors + relative * size)
 

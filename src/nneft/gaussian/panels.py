@@ -7,7 +7,7 @@ Rows differ in where these lie; all panels of all rows are made and summed toget
 """
 
 from functools import lru_cache
-from math import lgamma
+from math import lgamma, log, sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -63,10 +63,22 @@ class Advice(NamedTuple):
     #: longest panel and reach of smoothed kinks, in standard deviations
     length: float
     tail: float
-    #: how many standard deviations around the real axis the factor is analytic
+    #: how many standard deviations around the real axis the factor is analytic, and the
+    #: logarithm of how much larger it may be there than where the Gaussian is
     clear: float
+    growth: float
     #: whether short panels may do with fewer nodes: not if edges were set where it varies fast
     even: bool
+
+
+def joint(advice: list[Advice]) -> Advice:
+    """What several factors of one integrand ask for; their edges apart."""
+    return advice[0]._replace(
+        length=min(a.length for a in advice),
+        clear=min(a.clear for a in advice),
+        growth=max(a.growth for a in advice),
+        even=all(a.even for a in advice),
+    )
 
 
 class Cores(NamedTuple):
@@ -106,20 +118,23 @@ class Panels(NamedTuple):
     #: rows that are a single Gauss-Hermite rule instead, and how clear of singularities
     plain: NDArray[np.bool_]
     clear: float
+    growth: float
 
     def counts(self, resolution: Resolution) -> NDArray[np.intp]:
         """Nodes of every panel: short ones need fewer."""
         kinds = np.array(_counts(resolution)) - resolution.fewer
         counts = kinds[np.searchsorted(_FILLS, -self.fill, side="right") - 1]
         if self.plain.any():
-            counts[self.plain] = _hermite_count(resolution, self.clear) - resolution.fewer
+            counts[self.plain] = (
+                _hermite_count(resolution, self.clear, self.growth) - resolution.fewer
+            )
         return counts
 
     def nodes(self, resolution: Resolution) -> Nodes:
         """Gauss-Legendre nodes of every panel, Gauss-Hermite nodes of plain rows."""
         counts = self.counts(resolution)
         ends = np.cumsum(counts)
-        z, weight = np.empty(ends[-1]), np.empty(ends[-1])
+        z, weight = np.zeros(ends[-1]), np.zeros(ends[-1])
         gauss = counts * np.where(self.plain, 0, 1)
         for count in np.flatnonzero(np.bincount(gauss)).tolist():
             if count:
@@ -155,13 +170,13 @@ def _counts(resolution: Resolution) -> tuple[int, ...]:
     return tuple(min(count + 1, resolution.nodes) for count in counts)
 
 
-@lru_cache(maxsize=1024)
-def _hermite_count(resolution: Resolution, clear: float) -> int:
+def _hermite_count(resolution: Resolution, clear: float, growth: float) -> int:
     """Gauss-Hermite nodes for integrands analytic `clear` deviations around the real axis."""
-    for count in range(resolution.fewer + 4, resolution.nodes):
+    digits = resolution.digits + growth
+    for count in range(5, resolution.nodes):
         # exp(-2 sqrt(n) d) from the nearest singularity, n! / d^(2n) from Taylor's formula
-        singular = 2.0 * np.sqrt(count) * clear
-        if min(singular, 2.0 * count * np.log(clear) - lgamma(count + 1)) > resolution.digits:
+        singular = 2.0 * sqrt(count) * clear
+        if min(singular, 2.0 * count * log(clear) - lgamma(count + 1)) > digits:
             return count
     return resolution.nodes
 
@@ -220,13 +235,15 @@ def place(
     row, middle, half, fill = split(joined, limit, plain)
     if not advice.even:
         fill = np.ones_like(fill)
-    return Panels(row, middle, half, fill, plain[row], advice.clear)
+    return Panels(row, middle, half, fill, plain[row], advice.clear, advice.growth)
 
 
 def _narrowest(edges: Array, low: Array, high: Array, widths: Array) -> Array:
     """Width of the narrowest Gaussian, times that of the weight, within each interval."""
     steepness = np.ones((edges.shape[0], edges.shape[1] - 1))
-    for f, width in enumerate(widths):
+    for f, width in enumerate(widths.tolist()):
+        if width == 0.0:
+            continue  # sharp: a break, and nothing around it
         met = (edges[:, :-1] < high[:, f, None]) & (edges[:, 1:] > low[:, f, None])
         # exp(-z^2/2) exp(-(z-c)^2/2w^2): the exponents add
         np.maximum(steepness, np.where(met, 1.0 + 1.0 / width**2, 1.0), out=steepness)

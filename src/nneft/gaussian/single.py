@@ -7,7 +7,7 @@ import numpy as np
 from nneft.activations.base import Activation
 from nneft.gaussian.base import Array, Moments, Terms
 from nneft.gaussian.distribution import Distribution, Factor, at_points, regular
-from nneft.gaussian.mesh import advise, cells, span
+from nneft.gaussian.mesh import NUMERICAL, advise, cells, span
 from nneft.gaussian.panels import Panels, Resolution, no_cores, place
 
 #: Both reach rounding where the cells resolve the activation; their difference says where not.
@@ -30,7 +30,8 @@ def single(activation: Activation, variance: float, terms: Terms) -> Moments:
     mean, size = weighted.sum(axis=1), np.abs(weighted).sum(axis=1)
     other = values[:, fine.z.size :] @ coarse.weight
     singular = _singular(activation, deviation, factors)
-    errors = np.abs(mean - other) + rounding(activation, factors) * (size + np.abs(singular))
+    errors = np.abs(mean - other) + numerical(activation, deviation, factors)
+    errors += rounding(activation, factors) * (size + np.abs(singular))
     return Moments(mean + singular, errors)
 
 
@@ -44,6 +45,21 @@ def _rounding(activation: Activation, order: int) -> float:
     # values come from the function itself, derivatives perhaps from fits to it
     own = activation.derivative_error(order) if order else 0.0
     return float(own + 2 * np.finfo(np.float64).eps)
+
+
+def numerical(activation: Activation, deviation: float, factors: list[Factor]) -> Array:
+    """Absolute errors of the factors that come from derivatives found by differences.
+
+    They are relative to what the function makes on its own scale, so that where a derivative
+    happens to be small its relative error is not.
+    """
+    errors = np.zeros(len(factors))
+    for i, (p, r) in enumerate(factors):
+        noise = activation.derivative_error(r) if r else 0.0
+        if noise > NUMERICAL:
+            lower = norms(activation, deviation, [(p, j) for j in range(r)])
+            errors[i] = noise * (lower * activation.scale ** (np.arange(r) - float(r))).max()
+    return errors
 
 
 def norms(activation: Activation, deviation: float, factors: list[Factor]) -> Array:
