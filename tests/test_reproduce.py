@@ -325,10 +325,9 @@ def test_ensembles_not_begun_are_drawn_as_theory_alone(tmp_path: Path) -> None:
     assert {r["measured"] for r in rows(report, "figure5")} == {""}
 
 
-@pytest.mark.parametrize(("stage", "done"), [("theory", 2), ("figures", 3)])
-def test_an_interruption_elsewhere_leaves_nothing(tmp_path: Path, stage: str, done: int) -> None:
+def test_an_interruption_before_sampling_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        made(tmp_path / "out", progress=Interrupting(stage, done))
+        made(tmp_path / "out", progress=Interrupting("theory", 2))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -336,8 +335,13 @@ def test_a_failure_leaves_a_folder_as_it_was(tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
     (out / "README.md").write_text("mine")
-    with pytest.raises(KeyboardInterrupt):
-        made(out, progress=Interrupting("figures", 3))
+
+    def full_disk(progress: Progress) -> None:
+        if progress.stage == "figures" and progress.done == 3:
+            raise OSError("no space left on device")
+
+    with pytest.raises(OSError, match="no space left"):
+        made(out, progress=full_disk)
     assert [path.name for path in out.iterdir()] == ["README.md"]
     assert (out / "README.md").read_text() == "mine"
     (out / "notes.txt").write_text("kept")
@@ -401,3 +405,26 @@ def test_ctrl_c_at_the_prompt(tmp_path: Path) -> None:
     assert process.returncode == 4
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert summary["interrupted"] and summary["ensembles"]["relu-ordered"]["networks"] > 1000
+
+
+def test_an_interruption_while_drawing_keeps_the_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nneft.reproduce import main
+
+    real, drawn = main.write_plate, []
+
+    def second_is_interrupted(plate: Plate, room: Path, formats: tuple[str, ...]) -> None:
+        if drawn:
+            raise KeyboardInterrupt
+        drawn.append(plate)
+        real(plate, room, formats)
+
+    monkeypatch.setattr(main, "write_plate", second_is_interrupted)
+    report = reproduce(
+        tmp_path / "made", networks=40, groups=2, workers=1, formats=("pdf",), experiment=SMALL
+    )
+    assert report.interrupted and report.summary["interrupted"]
+    names = {path.name for path in report.files}
+    assert "figure1.pdf" in names and "figure2.pdf" not in names
+    assert sum(name.startswith("ensemble-") for name in names) == 6

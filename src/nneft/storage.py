@@ -63,9 +63,23 @@ def check_writable(path: str | Path) -> Path:
         raise ValueError(f"cannot write {target}: it is a folder; give a file's name")
     if not folder.is_dir():
         raise ValueError(f"cannot write {target}: there is no folder {folder}; make it first")
-    if not os.access(folder, os.W_OK):
-        raise ValueError(f"cannot write {target}: the folder {folder} is not writable")
+    check_folder_writable(folder)
     return target
+
+
+def check_folder_writable(folder: Path) -> None:
+    """Make and remove a file there: permissions alone do not tell, least of all to root.
+
+    Raises
+    ------
+    ValueError
+        Nothing can be written into the folder.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ValueError(f"cannot write into the folder {folder}: {error.strerror}") from error
 
 
 def save(dataset: "xr.Dataset", path: str | Path) -> None:

@@ -39,9 +39,14 @@ nneft diagrams 8 --table prints table I of arXiv:2305.02334."""
 @click.option("--widths", default="equal", show_default=True, help="equal, or unequal.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--latex", type=click.Path(path_type=Path), help="Write a LaTeX document; - prints.")
-@click.option("--svg", type=click.Path(path_type=Path), help="Draw them into an .svg file.")
-@click.option("--tikz", type=click.Path(path_type=Path), help="Draw them into a .tex file.")
-@click.option("--pdf", type=click.Path(path_type=Path), help="Draw them into a .pdf file.")
+@click.option("--svg", type=click.Path(path_type=Path), help="Draw all; a sheet with --table.")
+@click.option("--pdf", type=click.Path(path_type=Path), help="Draw all; a sheet with --table.")
+@click.option(
+    "--html", type=click.Path(path_type=Path), help="Draw a sheet like the paper's table."
+)
+@click.option("--tikz", type=click.Path(path_type=Path), help="Draw all, as a .tex document.")
+@click.option("--style", default="paper", show_default=True, help="Of pictures: paper or hatched.")
+@click.option("--labels", is_flag=True, help="Name inputs and blobs in pictures.")
 @click.pass_context
 def diagrams(
     context: click.Context,
@@ -56,9 +61,12 @@ def diagrams(
     as_json: bool,
     latex: Path | None,
     svg: Path | None,
-    tikz: Path | None,
     pdf: Path | None,
-    **options: str,
+    html: Path | None,
+    tikz: Path | None,
+    style: str,
+    labels: bool,
+    **options: Any,
 ) -> None:
     """Feynman diagrams of a connected correlator, with factors and formulas.
 
@@ -69,7 +77,8 @@ def diagrams(
 
     form = Form(**options)
     found = enumerate_diagrams(points, order, labelled=labelled, expanded=expanded)
-    files = {kind: path for kind, path in (("svg", svg), ("tikz", tikz), ("pdf", pdf)) if path}
+    pictures = {"svg": svg, "pdf": pdf, "html": html, "tikz": tikz}
+    files = {kind: path for kind, path in pictures.items() if path}
     if count:
         if table or verify or latex or files:
             raise ValueError("--count builds no diagrams: leave out what needs them")
@@ -84,7 +93,12 @@ def diagrams(
     if verify:
         found.verify()
     written = [_write_latex(found, latex, options)] if latex else []
-    written += [_draw(found, kind, path) for kind, path in files.items()]
+    for kind, path in files.items():
+        if kind == "html" or (table and kind != "tikz"):
+            found.sheet(path, style=style, labels=labels, **options)
+        else:
+            found.draw(path, style=style, labels=labels)
+        written.append(path)
     names = [str(path) for path in written if path]
     if as_json:
         click.echo(_json(found, form, built, verified=verify or None, files=names))
@@ -131,23 +145,12 @@ def _built(found: Diagrams) -> tuple[list[Diagram], bool]:
     return built, True
 
 
-def _write_latex(found: Diagrams, path: Path, options: dict[str, str]) -> Path | None:
+def _write_latex(found: Diagrams, path: Path, options: dict[str, Any]) -> Path | None:
     document = found.latex_document(**options)
     if path == STDOUT:
         click.echo(document, nl=False)
         return None
     path.write_text(document, encoding="utf-8")
-    return path
-
-
-def _draw(found: Diagrams, kind: str, path: Path) -> Path:
-    pictures: Any = found
-    if not hasattr(pictures, "draw"):
-        raise ValueError(f"--{kind}: pictures are not part of this installation")
-    if kind == "tikz":
-        path.write_text(pictures.tikz(), encoding="utf-8")
-    else:
-        pictures.draw(path)
     return path
 
 

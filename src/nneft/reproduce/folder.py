@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from nneft.storage import check_folder_writable
+
 
 def check_folder(out: str | Path) -> Path:
     """The folder, once it is known that it can be written to, or made: asked before long work.
@@ -22,8 +24,7 @@ def check_folder(out: str | Path) -> Path:
     parent = folder if folder.exists() else folder.absolute().parent
     if not parent.is_dir():
         raise ValueError(f"cannot make {folder}: there is no folder {parent}; make it first")
-    if not os.access(parent, os.W_OK | os.X_OK):
-        raise ValueError(f"cannot write into {folder}: the folder {parent} is not writable")
+    check_folder_writable(parent)
     return folder
 
 

@@ -55,8 +55,9 @@ def reproduce(
     -------
     Report
         Interrupted by Ctrl-C (KeyboardInterrupt) while it samples, it draws and writes what was
-        finished and returns with ``interrupted`` set; before the first network was finished it
-        writes nothing and passes the interruption on.
+        finished and returns with ``interrupted`` set; while it draws, it writes the data and the
+        figures finished. Before the first network was finished it writes nothing and passes the
+        interruption on.
 
     Raises
     ------
@@ -67,6 +68,8 @@ def reproduce(
         Where theory or sampling fails, by layer.
     """
     chosen = _checked(networks, groups, seed, formats)
+    if workers is not None and workers < 1:
+        raise ValueError(f"workers must be 1 or more, got {workers}")
     folder = check_folder(out)
     told = Teller(progress)
     known = {
@@ -89,9 +92,12 @@ def reproduce(
     verdict = words(summary)
     with filling(folder) as room:
         (room / "data").mkdir()
-        for plate in told.over("figures", book, lambda p: p.name):
-            write_plate(plate, room, chosen)
         write_runs(room, known, sampled)
+        try:
+            for plate in told.over("figures", book, lambda p: p.name):
+                write_plate(plate, room, chosen)
+        except KeyboardInterrupt:  # what was sampled is worth more than the figures left
+            summary["interrupted"] = interrupted = True
         write_words(room, experiment, book, summary, verdict)
         names = [path.relative_to(room) for path in sorted(room.rglob("*")) if path.is_file()]
     files = tuple(folder / name for name in names)

@@ -92,7 +92,10 @@ def _first_order(state: LayerState, network: Network) -> LayerState:
     # K_1 = chi K_1 + 1/2 sum_CD V_4(C;D) d_C d_D K_0                            BCCZ (A.19)-(A.22)
     shift = np.einsum("ac,ac->a", chi, K_1[at])
     shift += 0.5 * np.einsum("acd,acd->a", curvature, near)
-    following = LayerState(layer, kernel, kernel, ratio * shift, local + ratio * carried)
+    correlator = local + ratio * carried
+    # Symmetric under exchange of the pairs; summation leaves that to rounding.
+    correlator = 0.5 * (correlator + correlator.T)
+    following = LayerState(layer, kernel, kernel, ratio * shift, correlator)
     check_range(following)
     with _at_layer(layer):
         _check_all(network, found, size)
