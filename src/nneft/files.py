@@ -20,8 +20,11 @@ def load(path: str | Path) -> Flow | Ensemble:
 
     dataset = storage.open_dataset(path)
     kind = dataset.attrs.get("kind")
-    if kind == flows.KIND:
-        return flows.from_xarray(dataset)
-    if kind == ensembles.KIND:
-        return ensembles.from_xarray(dataset)
+    try:
+        if kind == flows.KIND:
+            return flows.from_xarray(dataset)
+        if kind == ensembles.KIND:
+            return ensembles.from_xarray(dataset)
+    except KeyError as missing:
+        raise ValueError(f"{path} is not whole: {missing.args[0]}") from missing
     raise ValueError(f"{path} holds neither a flow nor an ensemble, but {kind!r}")

@@ -61,6 +61,8 @@ def check_writable(path: str | Path) -> Path:
     folder = target.parent
     if target.is_dir():
         raise ValueError(f"cannot write {target}: it is a folder; give a file's name")
+    if target.exists() and not target.is_file():
+        raise ValueError(f"cannot write {target}: it is no regular file; give another name")
     if not folder.is_dir():
         raise ValueError(f"cannot write {target}: there is no folder {folder}; make it first")
     check_folder_writable(folder)

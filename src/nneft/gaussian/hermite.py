@@ -12,6 +12,7 @@ from math import ceil, log2, pi, sqrt
 import numpy as np
 
 from nneft.activations.base import Activation
+from nneft.errors import NumericsError
 from nneft.gaussian.base import Array
 from nneft.gaussian.factors import Factor, factor_values
 from nneft.gaussian.lattice import DIGITS, ROUNDING, spacing
@@ -19,6 +20,8 @@ from nneft.gaussian.roots import reach
 
 #: Rules tried, each sqrt(2) finer than the last, until the noise is below this.
 FINEST, ENOUGH = 6, 2e-14
+#: Most nodes of a rule, and most entries of a table of Hermite functions on it.
+MOST_NODES, MOST_ENTRIES = 1_000_000, 20_000_000
 #: Values of factors held at once; memory stays bounded for any number of inputs.
 BLOCK_ENTRIES = 4_000_000
 
@@ -116,6 +119,11 @@ def rule_for(
     wave = 2.0 * pi / spacing(strip, 1.5 * DIGITS[0], pole) + oscillation
     # Rounded down to a power of 2^(1/4), so that tables of Hermite functions can be kept.
     step = 2.0 ** (-(ceil(4.0 * log2(wave / (2.0 * pi))) + 2 * finer) / 4.0)
+    if furthest / step > MOST_NODES:
+        raise NumericsError(
+            f"the variance {deviation**2:.3g} is too large for {activation.name}, which varies over "
+            f"a length of {activation.scale:.3g}: {furthest / step:.1g} nodes would be needed"
+        )
     return Rule(step, 2 * ceil(0.5 * furthest / step))
 
 
@@ -170,6 +178,10 @@ def coefficients(
 def _on_rule(
     activation: Activation, variances: Array, factors: list[Factor], length: int, rule: Rule
 ) -> Coefficients:
+    if len(rule.z) * length > MOST_ENTRIES:
+        raise NumericsError(
+            f"a Hermite series of {length} terms on {len(rule.z)} nodes is too long"
+        )
     hermite = hermite_functions(rule, length)
     first_two = np.stack([rule.weights, rule.z * rule.weights], axis=1)
     coarse_two = np.stack([rule.coarse, rule.z * rule.coarse], axis=1)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nneft.activations.base import Activation
+from nneft.errors import NumericsError
 from nneft.gaussian.base import Array, Moments, Terms
 from nneft.gaussian.factors import factor_values, is_odd
 from nneft.gaussian.hermite import (
@@ -91,7 +92,10 @@ def pairs(activation: Activation, kernel: Array, terms: Terms) -> tuple[Moments,
     values, errors = (np.zeros((len(terms), size, size)) for _ in range(2))
     done = np.eye(size, dtype=bool)
     for length in LENGTHS:
-        found = coefficients(activation, variances, factors, length)
+        try:
+            found = coefficients(activation, variances, factors, length)
+        except NumericsError:  # longer ones would be too long as well
+            break
         bounds = {ij: _relative_bound(rho, found, *ij) for ij in set(live.values())}
         fresh = ~done & np.all([b <= ACCEPTED for b in bounds.values()], axis=0)
         if np.any(fresh):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -212,11 +213,14 @@ class Flow:
 
     def _checked_indices(self, at: tuple[int, ...], points: int) -> tuple[int, ...]:
         count = len(self.reduction.of)
-        if len(at) != points or not all(0 <= int(i) < count for i in at):
-            raise ValueError(
-                f"at must be {points} indices of inputs from 0 to {count - 1}, got {tuple(at)}"
-            )
-        return tuple(int(i) for i in at)
+        wanted = f"at must be {points} indices of inputs from 0 to {count - 1}, got {at!r}"
+        try:
+            indices = tuple(index(i) for i in at)
+        except TypeError:
+            raise TypeError(wanted) from None
+        if len(indices) != points or not all(0 <= i < count for i in indices):
+            raise ValueError(wanted)
+        return indices
 
 
 def _relative_error(state: LayerState) -> float:
