@@ -121,7 +121,8 @@ def _with_errors(
     far, e_far = (np.abs(v)[at[:, :, None, None], at] for v in (state.V_4, state.error_V_4))
     near, e_near = (np.abs(v)[at[:, :, None], at[:, None, :]] for v in (state.V_4, state.error_V_4))
     # <s_A s_B> moves by at most its fourth power of sigma times the kernel's relative change.
-    size_4 = np.sqrt(np.outer(np.diag(found.quartic.values), np.diag(found.quartic.values)))
+    root_4 = np.sqrt(np.diag(found.quartic.values))
+    size_4 = np.outer(root_4, root_4)
     e_local = C_W**2 * (found.quartic.errors + 4.0 * relative * size_4)
     e_local += C_W * (np.outer(np.abs(s), e_product) + np.outer(e_product, np.abs(s)))
     e_V = e_local + ratio * (
