@@ -100,6 +100,30 @@ def test_latex_into_a_file_or_printed(tmp_path: Path, capsys: pytest.CaptureFixt
     assert called(capsys, "8", "--latex", "-") == nneft.diagrams(8).latex_document()
 
 
+@pytest.mark.parametrize("table", [False, True])
+def test_pictures_into_files(
+    table: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With --table a sheet: as `Diagrams.sheet`, else as `Diagrams.draw`."""
+    drawn, wanted = tmp_path / "v4.svg", tmp_path / "wanted.svg"
+    found = nneft.diagrams(4)
+    if table:
+        found.sheet(wanted, style="hatched", labels=True, blobs="cumulant")
+    else:
+        found.draw(wanted, style="hatched", labels=True)
+    options = ["--style", "hatched", "--labels", "--blobs", "cumulant", *["--table"] * table]
+    report = json.loads(called(capsys, "4", "--json", "--svg", str(drawn), *options))
+    assert report["files"] == [str(drawn)]
+    assert drawn.read_bytes() == wanted.read_bytes()
+
+
+def test_pictures_as_a_page_and_as_tikz(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page, tex = tmp_path / "v6.html", tmp_path / "v6.tex"
+    called(capsys, "6", "--html", str(page), "--tikz", str(tex))
+    assert page.read_text().count("<tr>") == 1 + 4
+    assert tex.read_text().count(r"\begin{tikzpicture}") == 4
+
+
 @pytest.mark.parametrize(
     ("args", "said"),
     [
@@ -110,6 +134,7 @@ def test_latex_into_a_file_or_printed(tmp_path: Path, capsys: pytest.CaptureFixt
         (["4", "--json", "--latex", "-"], "both print"),
         (["4", "--svg", "x.pdf"], "--svg: wanted a file named .svg, got x.pdf"),
         (["4", "--latex", "no/such/folder/x.tex"], "there is no folder"),
+        (["4", "--style", "foo", "--svg", "x.svg"], "unknown style 'foo'"),
         (["x"], "is not a valid integer"),
     ],
 )
