@@ -150,9 +150,10 @@ class Comparison:
 def compare(flow: Flow, ensemble: Ensemble) -> Comparison:
     """Compare every component of ``<G>``, and of ``V_4`` where both hold it.
 
-    The order neglected is judged by the coupling of each layer,
-    ``g = max_a V_4(aa;aa) / (n_{l-1} K_0(aa)^2)``: it is ``sqrt(K_aa K_bb) g^(order+1)`` for
-    ``<G>_ab`` and ``sqrt(V_AA V_BB) g^order`` for ``V_4(A;B)``, sizes that do not cross zero.
+    The order neglected is judged by the coupling of the layer below, whose fluctuations make it,
+    ``g = max_a V_4(aa;aa) / (n K_0(aa)^2)`` there: it is ``sqrt(K_aa K_bb) g^(order+1)`` for
+    ``<G>_ab`` and ``sqrt(V_AA V_BB) g^order`` for ``V_4(A;B)``, sizes that do not cross zero. At
+    layer 2 there is none: the first layer's kernel does not fluctuate.
 
     Parameters
     ----------
@@ -163,9 +164,16 @@ def compare(flow: Flow, ensemble: Ensemble) -> Comparison:
 
     Raises
     ------
+    TypeError
+        if they are not a flow and an ensemble.
     ValueError
         if the two are not of one network and one first kernel, saying what differs.
     """
+    if not isinstance(ensemble, Ensemble) or isinstance(flow, Ensemble):
+        raise TypeError(
+            "compare wants a flow and an ensemble, in this order, got "
+            f"{type(flow).__name__} and {type(ensemble).__name__}"
+        )
     _check_same(flow, ensemble)
     measured = ensemble.kernel
     K_size = _size(np.einsum("laa->la", flow.K(0)))
@@ -220,7 +228,10 @@ def _columns(
 
 
 def _coupling(flow: Flow, measured: Estimate) -> Array:
-    """(L,) ``max_a V_4(aa;aa) / (n_{l-1} K_0(aa)^2)``, measured where the flow holds no V_4."""
+    """(L,) ``max_a V_4(aa;aa) / (n K_0(aa)^2)`` of the layer below, 0 for the first.
+
+    Measured where the flow holds no V_4.
+    """
     K = np.einsum("laa->la", flow.K(0))
     if flow.order >= 1:
         below = np.array(flow.network.widths[:-1], dtype=np.float64)[:, None]
@@ -228,8 +239,8 @@ def _coupling(flow: Flow, measured: Estimate) -> Array:
     else:
         variance = measured.count * np.einsum("laa->la", measured.error) ** 2
     # Divided twice: K^2 may underflow where the ratio does not.
-    g: Array = _ratio(_ratio(variance, K), K).max(axis=1)
-    return g
+    own: Array = _ratio(_ratio(variance, K), K).max(axis=1)
+    return np.concatenate([[0.0], own[:-1]])
 
 
 def _check_same(flow: Flow, ensemble: Ensemble) -> None:

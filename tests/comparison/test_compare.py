@@ -86,12 +86,13 @@ def test_rows_hold_the_components(exact, ensemble):
 
 def test_neglected_orders(exact, ensemble):
     """g = V_4/(n K^2) = 2/n at layer 2 of a linear network, whatever the input."""
-    comparison = compare(exact, ensemble).where(layer=2)
+    assert not np.any(compare(exact, ensemble).where(layer=2).neglected)
+    comparison = compare(exact, ensemble).where(layer=3)
     rows = {r.inputs: r for r in comparison.rows}
-    K, g = exact.first, 2 / 40
+    K, g = exact.K(0)[2], 2 / 40
     assert rows[0, 2].neglected == pytest.approx(np.sqrt(K[0, 0] * K[2, 2]) * g**2)
-    # V(01;01) = K_00 K_11 + K_01^2 and V(22;22) = 2 K_22^2
-    size = np.sqrt(2 * K[2, 2] ** 2 * (K[0, 0] * K[1, 1] + K[0, 1] ** 2))
+    v = 25 * exact.cumulant(4)[2]
+    size = np.sqrt(v[0, 1, 0, 1] * v[2, 2, 2, 2])
     assert rows[0, 1, 2, 2].neglected == pytest.approx(size * g)
 
 
@@ -101,8 +102,8 @@ def test_leading_order_alone(ensemble):
     assert set(comparison.quantity) == {"<G>"}
     assert comparison.order == 0
     # g is then measured: 2/n at layer 2.
-    row = comparison.where(layer=2).rows[0]
-    assert row.neglected == pytest.approx(flow.K(0)[0, 0, 0] * 2 / 40, rel=0.05)
+    row = comparison.where(layer=3).rows[0]
+    assert row.neglected == pytest.approx(flow.K(0)[2, 0, 0] * 2 / 40, rel=0.05)
 
 
 @pytest.mark.parametrize("activation", ["tanh", "relu"])

@@ -121,8 +121,8 @@ def rule_for(
     step = 2.0 ** (-(ceil(4.0 * log2(wave / (2.0 * pi))) + 2 * finer) / 4.0)
     if furthest / step > MOST_NODES:
         raise NumericsError(
-            f"the variance {deviation**2:.3g} is too large for {activation.name}, which varies over "
-            f"a length of {activation.scale:.3g}: {furthest / step:.1g} nodes would be needed"
+            f"the variance {deviation**2:.3g} is too large for {activation.name}, which varies "
+            f"over a length of {activation.scale:.3g}: {furthest / step:.1g} nodes would be needed"
         )
     return Rule(step, 2 * ceil(0.5 * furthest / step))
 
