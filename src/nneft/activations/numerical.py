@@ -102,6 +102,13 @@ def measure(
     fn: Callable[[Any], Any], kinks: Iterable[float], name: str, scale: float | None
 ) -> Structure:
     """Check a callable and find out what can be known of it from its values."""
+    with np.errstate(all="ignore"):  # what overflows is told by the checks
+        return _measured(fn, kinks, name, scale)
+
+
+def _measured(
+    fn: Callable[[Any], Any], kinks: Iterable[float], name: str, scale: float | None
+) -> Structure:
     points = _checked_kinks(kinks)
     _check_elementwise(fn, name)
     values = _plain(fn)

@@ -85,6 +85,10 @@ def _check_files(out: Path | None, plot: Path | None) -> None:
     for path in (out, plot):
         if path:
             check_writable(path)
+    if out and out == plot:
+        raise ValueError(f"--out and --plot must name different files, got {out} for both")
+    if out and out.exists() and out.suffix != ".nc":
+        raise ValueError(f"--out replaces netCDF files (.nc) only, and {out} exists")
 
 
 def _title(result: Flow, made: FlowSettings) -> str:

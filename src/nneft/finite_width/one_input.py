@@ -95,7 +95,8 @@ def exact(
         return Exact(
             closed.moments, closed.variance, rounding * closed.moments, rounding * closed.variance
         )
-    fine, coarse = (_moments(network, start, moments, count) for count in (FINE, COARSE))
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):  # told by name
+        fine, coarse = (_moments(network, start, moments, count) for count in (FINE, COARSE))
     rounding = 4e-15 * np.arange(1, network.depth + 1)
     return Exact(
         fine[:-1],

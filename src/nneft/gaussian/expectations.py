@@ -108,7 +108,7 @@ def singles(activation: Activation, variances: Array, terms: Terms) -> Moments:
     if method_for(activation, 1) in SERIES:
         try:
             return series.singles(activation, variances, terms)
-        except ValueError:
+        except (ValueError, NumericsError):
             if activation.polyexp is None:
                 raise
     found = [moments(activation, np.array([[v]]), terms) for v in variances]
@@ -128,7 +128,10 @@ def pairs(activation: Activation, kernel: Array, terms: Terms) -> Moments:
     if method in SERIES or (method is Method.PANELS and plain):
         try:
             found, done = series.pairs(activation, kernel, terms)
-        except ValueError:  # exponentials have closed forms where the series' sums diverge
+        except (
+            ValueError,
+            NumericsError,
+        ):  # exponentials have closed forms where the series' sums diverge
             if activation.polyexp is None:
                 raise
     swapped = [_swap(terms, term) for term in terms]

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nneft.activations.base import Activation
+from nneft.errors import NumericsError
 from nneft.gaussian.base import Array
 
 #: A variance left over below this fraction of its own diagonal entry is rounding.
@@ -61,6 +62,8 @@ def reach(activation: Activation, deviation: float, power: int, digits: float) -
     ------
     ValueError
         The weighted power does not fall off: its Gaussian moments diverge.
+    NumericsError
+        It does, but too far out.
     """
     z = np.linspace(0.0, 60.0, 241)
     with np.errstate(all="ignore"):
@@ -73,6 +76,11 @@ def reach(activation: Activation, deviation: float, power: int, digits: float) -
         return 1.0
     needed = np.flatnonzero(log_weighted > np.max(log_weighted) - digits)
     if len(needed) == 0 or needed[-1] >= len(z) - 4:
+        if np.all(np.diff(log_weighted[-4:], 2) < 0.0):
+            raise NumericsError(
+                f"the Gaussian moments of {activation.name} at kernel {deviation**2:.6g} have "
+                "their weight more than 60 standard deviations out; take a smaller kernel"
+            )
         raise ValueError(
             f"the Gaussian moments of {activation.name} diverge: |sigma|^{power} still outgrows "
             f"the weight 60 standard deviations out at kernel {deviation**2:.6g}; take a smaller "

@@ -142,7 +142,8 @@ def _figure_words(name: str, one: dict[str, Any]) -> list[str]:
     if miss is not None:
         side = "above" if miss["per_cent"] > 0.0 else "below"
         lines.append(
-            f"  measured up to {abs(miss['per_cent']):.2g}% {side} leading order: {miss['at']}, "
+            f"  measured up to {abs(miss['per_cent']):.2g}% {side} leading order, in units of the "
+            f"size that does not cross zero (sqrt(K_aa K_bb), sqrt(V_abab V_cdcd)): {miss['at']}, "
             f"{abs(miss['pull']):.0f} standard errors"
         )
     for e in one["last_layer"]:

@@ -1,12 +1,17 @@
 """From a network and its inputs to its flow."""
 
+import numpy as np
 from numpy.typing import ArrayLike
 
+from nneft.errors import NumericsError
+from nneft.gaussian.base import Array
 from nneft.network import Network
 from nneft.rg.flow import Flow
 from nneft.rg.reduction import reduce_inputs
-from nneft.rg.step import check_range, first_state, step
+from nneft.rg.step import TINY, check_range, first_state, step
 
+#: Most bytes that the four-point correlators of all layers may take.
+MOST_BYTES = 4 * 2**30
 #: Highest order in 1/n of the mean kernel that the recursion holds.
 HIGHEST_ORDER = 1
 
@@ -58,9 +63,37 @@ def flow(
     if not 0 <= order <= HIGHEST_ORDER:
         raise ValueError(f"order must be from 0 to {HIGHEST_ORDER}, got {order}")
     first = network.first_kernel(inputs=inputs, kernel=kernel)
+    _check_first(network, first, inputs)
     reduction = reduce_inputs(network, first)
+    if order:
+        _check_memory(len(reduction.kernel), network.depth)
     states = [first_state(reduction.kernel, order)]
-    check_range(states[0])
     while len(states) < network.depth:
         states.append(step(states[-1], network))
+        # Lengths that a reduction took out come back in the results.
+        check_range(states[-1], reduction.scales)
     return Flow(network=network, order=order, states=tuple(states), reduction=reduction)
+
+
+def _check_first(network: Network, first: Array, inputs: ArrayLike | None) -> None:
+    """A first kernel below the range of doubles has lost its digits, or itself."""
+    variances = np.diag(first)
+    lost = (variances > 0.0) & (variances < TINY)
+    if inputs is not None and network.C_W[0] > 0.0:
+        lost |= (variances == 0.0) & np.any(np.atleast_2d(np.asarray(inputs)) != 0.0, axis=1)
+    if np.any(lost):
+        raise NumericsError(
+            "K_0 underflows double precision at layer 1: the inputs are too small; scale them"
+        )
+
+
+def _check_memory(count: int, depth: int) -> None:
+    """Refuse V_4 on so many inputs that it could not be held, with the bytes it would take."""
+    pairs = count * (count + 1) // 2
+    # V_4 and its error for every layer, and a handful of the same size while a step is made.
+    needed = 8 * pairs**2 * (2 * depth + 12)
+    if needed > MOST_BYTES:
+        raise ValueError(
+            f"order 1 on {count} distinct inputs needs {needed / 2**30:.3g} GiB for V_4 in "
+            f"{depth} layers, more than {MOST_BYTES / 2**30:.3g} GiB; take fewer inputs, or order=0"
+        )

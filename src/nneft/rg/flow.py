@@ -56,7 +56,10 @@ class Flow:
             ``p`` is not among the orders held.
         """
         if p not in range(self.order + 1):
-            raise ValueError(f"K({p}) is not held by a flow of order {self.order}; {self._hint(p)}")
+            held = ", ".join(f"K({q})" for q in range(self.order + 1))
+            raise ValueError(
+                f"K({p}) is not held by a flow of order {self.order}, which has {held}"
+            )
         return self._kernels([s.K_0 if p == 0 else s.K_1 for s in self.states])
 
     def V(self, points: int, order: int = 0, *, at: tuple[int, ...] | None = None) -> Array:
@@ -133,6 +136,14 @@ class Flow:
         from nneft.rg.correlators import correlator
 
         return correlator(self, legs, layer, connected=connected)
+
+    def __repr__(self) -> str:
+        count = len(self.reduction.of)
+        return (
+            f"Flow(order {self.order}, {self.network.depth} layers, {count} "
+            f"input{'s' * (count != 1)}, widths={self.network.widths}, "
+            f"activation={self.network.activation.name!r})"
+        )
 
     @cached_property
     def error(self) -> Array:
@@ -228,7 +239,7 @@ def _relative_error(state: LayerState) -> float:
     scale = np.sqrt(variances[:, None] * variances)
     worst = _ratio(state.error_K_0, scale)
     if state.V_4 is not None and state.error_V_4 is not None and state.error_K_1 is not None:
-        fluctuations = np.sqrt(np.diag(state.V_4))
+        fluctuations = np.sqrt(np.maximum(np.diag(state.V_4), 0.0))
         worst = max(worst, _ratio(state.error_V_4, fluctuations[:, None] * fluctuations))
         worst = max(worst, _ratio(state.error_K_1, scale[np.triu_indices(len(scale))]))
     return worst

@@ -25,6 +25,12 @@ class Reduction:
     of: np.ndarray
     lengths: Array
 
+    @property
+    def scales(self) -> Array:
+        """(2, M): the smallest and the largest length among the inputs that each stands for."""
+        found = [self.lengths[self.of == a] for a in range(len(self.kernel))]
+        return np.array([[some.min() for some in found], [some.max() for some in found]])
+
 
 def reduce_inputs(network: Network, kernel: Array) -> Reduction:
     """The distinct inputs of a first kernel, (N, N) to (M, M) with M <= N."""

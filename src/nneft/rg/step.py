@@ -6,6 +6,7 @@ The right-hand sides are those of BCCZ (11), (24)-(25) and (A.19)-(A.22), in uno
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 
@@ -155,8 +156,19 @@ def _rounding(kernel: Array) -> Array:
     return rounding
 
 
-def check_range(state: LayerState) -> None:
-    """Overflow and underflow by name; a kernel that is exactly zero is neither."""
+def check_range(state: LayerState, scales: Array | None = None) -> None:
+    """Overflow and underflow by name; a kernel that is exactly zero is neither.
+
+    `scales` (.., N) are lengths that the inputs' kernels are to be multiplied by, squared.
+    """
+    if scales is not None:
+        with np.errstate(over="ignore", under="ignore"):
+            for lengths in scales:
+                kernel = state.K_0 * lengths[:, None] * lengths
+                pairs = (lengths[:, None] * lengths)[np.triu_indices(len(lengths))]
+                V_4 = None if state.V_4 is None else state.V_4 * pairs[:, None] * pairs
+                check_range(replace(state, K_0=kernel, V_4=V_4))
+        return
     for name, value in (("K_0", np.diag(state.K_0)), ("V_4", _diagonal(state.V_4))):
         if not np.all(np.isfinite(value)):
             raise NumericsError(
