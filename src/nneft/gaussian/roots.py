@@ -76,7 +76,8 @@ def reach(activation: Activation, deviation: float, power: int, digits: float) -
         return 1.0
     needed = np.flatnonzero(log_weighted > np.max(log_weighted) - digits)
     if len(needed) == 0 or needed[-1] >= len(z) - 4:
-        if np.all(np.diff(log_weighted[-4:], 2) < 0.0):
+        last = log_weighted[-4:]
+        if np.all(np.isfinite(last)) and np.all(np.diff(last, 2) < 0.0):
             raise NumericsError(
                 f"the Gaussian moments of {activation.name} at kernel {deviation**2:.6g} have "
                 "their weight more than 60 standard deviations out; take a smaller kernel"
