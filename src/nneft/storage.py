@@ -3,6 +3,8 @@
 import json
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,11 +94,24 @@ def save(dataset: "xr.Dataset", path: str | Path) -> None:
     ValueError
         The path cannot be written to. Nothing half-written is left behind.
     """
+    with temporary_beside(path) as name:
+        dataset.to_netcdf(name, engine="h5netcdf")
+
+
+@contextmanager
+def temporary_beside(path: str | Path) -> Iterator[str]:
+    """A temporary name beside the target, renamed to it when all is written, else removed.
+
+    Raises
+    ------
+    ValueError
+        The path cannot be written to.
+    """
     target = check_writable(path)
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
     os.close(handle)
     try:
-        dataset.to_netcdf(name, engine="h5netcdf")
+        yield name
         mask = os.umask(0)
         os.umask(mask)
         os.chmod(name, 0o666 & ~mask)  # mkstemp makes files that only their owner can read

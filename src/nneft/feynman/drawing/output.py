@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +12,7 @@ from nneft.feynman.drawing.primitives import Picture
 from nneft.feynman.drawing.styles import listed, style_named
 from nneft.feynman.drawing.svg import svg
 from nneft.feynman.drawing.tikz import document, tikz
-from nneft.storage import check_writable
+from nneft.storage import temporary_beside
 
 #: Endings of the names of files that hold pictures.
 ENDINGS = (".svg", ".pdf", ".png", ".tex")
@@ -80,15 +78,5 @@ def ending_of(path: str | Path, known: Sequence[str]) -> str:
 @contextmanager
 def replacing(path: str | Path) -> Iterator[BinaryIO]:
     """A file under a temporary name beside the target, renamed when all is written."""
-    target = check_writable(path)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(name, 0o666 & ~mask)  # mkstemp makes files that only their owner can read
-        os.replace(name, target)
-    except BaseException:
-        os.unlink(name)
-        raise
+    with temporary_beside(path) as name, open(name, "wb") as file:
+        yield file
