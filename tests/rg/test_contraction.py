@@ -17,8 +17,15 @@ import nneft
 from nneft.blobs import Blob, cumulants
 from nneft.conventions import pairs
 from nneft.rg import contraction
-from nneft.rg.contraction import contracted, contracted_bound
-from nneft.rg.contraction_plan import bytes_needed, diagram_count, needed, outputs, terms
+from nneft.rg.contraction import (
+    bytes_needed,
+    contracted,
+    contracted_bound,
+    diagram_count,
+    needed,
+    outputs,
+)
+from nneft.rg.contraction_plan import terms
 
 SEEDS = st.integers(0, 2**32 - 1)
 #: count, order
@@ -345,11 +352,17 @@ def test_wrong_calls(change, message):
         contracted(**{**call, **change})
 
 
+def test_errors_of_another_shape():
+    given_ = Given(1, 2, 1)
+    with pytest.raises(ValueError, match="both"):
+        contracted_bound(given_.tensors, given_.below, given_.tensors, {}, 1, 2)
+    with pytest.raises(ValueError, match=r"tensor_errors\(1, 0\) must have shape"):
+        contracted_bound(given_.tensors, {}, lambda m, r: np.zeros(1), {}, 1, 2)
+
+
 def test_what_is_not_finite_is_told_by_name():
     given_ = Given(1, 2, 1)
     for bad in (np.nan, np.inf, 1e200):
         below = {key: np.full_like(value, bad) for key, value in given_.below.items()}
         with pytest.raises(nneft.NumericsError, match="2-point"):
             contracted(lambda m, r: 1e200 * given_.tensors(m, r), below, 1, 2)
-    with pytest.raises(ValueError, match="both"):
-        contracted_bound(given_.tensors, given_.below, given_.tensors, {}, 1, 2)

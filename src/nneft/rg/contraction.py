@@ -22,7 +22,19 @@ from numpy.typing import NDArray
 
 from nneft.errors import NumericsError
 from nneft.gaussian.base import Array
-from nneft.rg.contraction_plan import BlobKind, Term, VertexKind, monomials, outputs, terms
+from nneft.rg.contraction_plan import (
+    BlobKind,
+    Term,
+    VertexKind,
+    bytes_needed,
+    diagram_count,
+    monomials,
+    needed,
+    outputs,
+    terms,
+)
+
+__all__ = ["bytes_needed", "contracted", "contracted_bound", "diagram_count", "needed", "outputs"]
 
 #: ``F(m, r)``: shape ``(count,) * (m + r)``.
 Tensors = Callable[[int, int], Array]
@@ -119,10 +131,14 @@ def contracted_bound(
     sizes = {key: np.abs(below[key]) for key in outputs(order)[1:] if below}
     ratios = [_ratio(below_errors[key], size) for key, size in sizes.items()]
 
-    def absolute(m: int, r: int) -> Array:
-        size, error = np.abs(tensors(m, r)), tensor_errors(m, r)
+    def error_of(m: int, r: int) -> Array:
+        error = np.asarray(tensor_errors(m, r), dtype=float)
         _check_shape(f"tensor_errors({m}, {r})", error, m + r, count)
-        ratios.append(_ratio(error, size))
+        return error
+
+    def absolute(m: int, r: int) -> Array:
+        size: Array = np.abs(tensors(m, r))
+        ratios.append(_ratio(error_of(m, r), size))
         return size
 
     base = contracted(absolute, sizes, order, count)
@@ -133,7 +149,7 @@ def contracted_bound(
 
     def moved(m: int, r: int) -> Array:
         size: Array = np.abs(tensors(m, r))
-        size += t * tensor_errors(m, r)
+        size += t * error_of(m, r)
         return size
 
     errors = {key: size + t * below_errors[key] for key, size in sizes.items()}
