@@ -321,6 +321,23 @@ def test_first_order_is_that_of_a_real_flow():
         assert total == pytest.approx(found[1, 1][i])
 
 
+def test_layers_of_a_critical_tanh_network():
+    """What a step gives is what the next one takes: V_4, V_6, V_8 and K_1 of the fifth layer."""
+    network = nneft.Network((1, *[300] * 5), "tanh", 1.0)
+    kernels, below = nneft.flow(network, kernel=1.0, order=0).K(0), {}
+    for kernel in kernels[:-1]:
+
+        def tensors(m, r, kernel=kernel):
+            blob = Blob.of([(0, 0)] * m, [(0, 0)] * r)
+            found = cumulants(network.activation, kernel, [blob], C_W=1.0)
+            return found.values.reshape((1,) * (m + r))
+
+        below = contracted(tensors, below, 3, 1)
+    found = [below[key].item() for key in [(2, 0), (3, 0), (4, 0), (1, 1)]]
+    wanted = [0.0393984430, 0.0203806147, 0.0121886280, -0.0682253714]
+    np.testing.assert_allclose(found, wanted, rtol=5e-9)
+
+
 def test_plans_stay_as_small_as_the_memory_says():
     for order in range(1, 5):
         ranks = [term.ranks for key in outputs(order) for term in terms(*key)]
