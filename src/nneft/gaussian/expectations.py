@@ -12,7 +12,7 @@ import numpy as np
 
 from nneft.activations.base import Activation
 from nneft.errors import NumericsError
-from nneft.gaussian import closed, erf, homogeneous, lattice, nested, series
+from nneft.gaussian import closed, erf, homogeneous, lattice, nested, series, stein
 from nneft.gaussian.base import Array, Moments, Terms
 
 #: A closed form is kept while its estimated error is below this fraction of its value's scale.
@@ -74,7 +74,7 @@ def moments(activation: Activation, kernel: Array, terms: Terms) -> Moments:
     nneft.NumericsError
         The method's accuracy or memory does not suffice.
     """
-    match method_for(activation, len(kernel)):
+    match method_for(activation, np.shape(kernel)[-1]):
         case Method.POLYNOMIAL:
             assert activation.polyexp is not None
             return closed.moments(activation.polyexp, kernel, terms)
@@ -107,10 +107,14 @@ def singles(activation: Activation, variances: Array, terms: Terms) -> Moments:
     """``<(sigma^p)^(r)>`` of one input at many variances: values, errors (terms, inputs)."""
     if method_for(activation, 1) in SERIES:
         try:
-            return series.singles(activation, variances, terms)
+            return stein.singles(activation, variances, terms)
         except (ValueError, NumericsError):
             if activation.polyexp is None:
                 raise
+    method = method_for(activation, 1)
+    if method in (Method.POLYNOMIAL, Method.HOMOGENEOUS):
+        many = moments(activation, np.reshape(variances, (-1, 1, 1)), terms)
+        return Moments(many.values.T, many.errors.T)
     found = [moments(activation, np.array([[v]]), terms) for v in variances]
     return Moments(*(np.reshape(part, (-1, len(terms))).T for part in zip(*found, strict=True)))
 

@@ -1,6 +1,8 @@
 """Values of the factors ``(sigma^p)^(r)`` of an expectation."""
 
+from collections.abc import Collection, Iterator, Mapping
 from math import factorial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,41 +11,127 @@ from nneft.gaussian.base import Array
 
 Factor = tuple[int, int]
 
+#: Taylor coefficients multiplied at once, in points: so many stay in a processor's cache.
+_POINTS = 2048
+#: Where a pilot looks, in standard deviations.
+_PILOT = np.linspace(-6.0, 6.0, 61)
+_EPS = float(np.finfo(np.float64).eps)
 
-def factor_values(activation: Activation, x: Array, factors: set[Factor]) -> dict[Factor, Array]:
+
+def factor_values(
+    activation: Activation, x: Array, factors: Collection[Factor]
+) -> dict[Factor, Array]:
     """The regular part of ``(sigma^p)^(r)(x)`` for each ``(p, r)`` asked for, shaped as `x`."""
+    factors = set(factors)
     highest = max(r for _, r in factors)
     if highest == 0:
         sigma = np.asarray(activation(x), dtype=np.float64)
-        return {(p, r): _power(sigma, p) for p, r in factors}
-    derivatives = activation.derivatives(x, highest)
-    taylor = [derivatives[j] / factorial(j) for j in range(highest + 1)]
-    powers = taylor_powers(taylor, max(p for p, _ in factors))
-    return {(p, r): factorial(r) * powers[p][r] for p, r in factors}
+        powers = power_series(sigma[None], {p: 0 for p, _ in factors})
+        return {(p, r): powers[p][0] for p, r in factors}
+    orders = {p: max(r for q, r in factors if q == p) for p, _ in factors}
+    flat = np.ascontiguousarray(x, dtype=np.float64).ravel()
+    found = {f: np.empty(flat.size) for f in factors}
+    factorials = np.array([float(factorial(r)) for r in range(highest + 1)])
+    for start in range(0, flat.size, _POINTS):
+        part = slice(start, start + _POINTS)
+        taylor = activation.derivatives(flat[part], highest) / factorials[:, None]
+        powers = power_series(taylor, orders)
+        for p, r in factors:
+            np.multiply(powers[p][r], factorials[r], out=found[p, r][part])
+    return {f: values.reshape(np.shape(x)) for f, values in found.items()}
 
 
-def taylor_powers(taylor: list[Array], highest: int) -> list[list[Array]]:
-    """Taylor coefficients of ``sigma^0 .. sigma^highest`` from those of ``sigma``."""
-    size = len(taylor)
-    powers = [[np.ones_like(taylor[0])] + [np.zeros_like(taylor[0])] * (size - 1), taylor]
-    while len(powers) <= highest:
-        last = powers[-1]
-        product = []
-        for order in range(size):
-            # (f g)_n = sum_k f_k g_{n-k}
-            product.append(sum((last[k] * taylor[order - k] for k in range(order + 1)), start=0.0))
-        powers.append(product)  # type: ignore[arg-type]
-    return powers
+def power_series(taylor: Array, orders: Mapping[int, int]) -> dict[int, Array]:
+    """Taylor coefficients of powers of ``sigma`` from those of ``sigma`` itself.
+
+    Parameters
+    ----------
+    taylor
+        (R+1, ...): coefficients 0..R of ``sigma``.
+    orders
+        For each power wanted the highest coefficient wanted, at most R.
+
+    Returns
+    -------
+    dict
+        For each of these powers (order + 1, ...), or more.
+    """
+    zeroth = np.zeros_like(taylor[: orders.get(0, 0) + 1])
+    zeroth[0] = 1.0
+    found = {0: zeroth, 1: taylor}
+    steps = list(_steps(orders))
+    needed = dict(orders)
+    for power, low in reversed(steps):
+        for part in (low, power - low):
+            needed[part] = max(needed.get(part, 0), needed[power])
+    for power, low in steps:
+        found[power] = _product(found[low], found[power - low], needed[power])
+    return found
 
 
-def _power(values: Array, p: int) -> Array:
-    """Integer powers by products: ``**`` on arrays goes through ``pow``, ten times slower."""
-    if p == 0:
-        return np.ones_like(values)
-    result = values
-    for _ in range(p - 1):
-        result = result * values
-    return result
+def _steps(powers: Collection[int]) -> Iterator[tuple[int, int]]:
+    """Powers in the order in which each is the product of two known ones: (power, one of them)."""
+    known = {0, 1}
+    for power in sorted(powers):
+        yield from _steps_to(power, known)
+
+
+def _steps_to(power: int, known: set[int]) -> Iterator[tuple[int, int]]:
+    if power in known:
+        return
+    splits = [low for low in known if low and power - low in known]
+    low = max(splits, default=power // 2)
+    if not splits:
+        for part in (low, power - low):
+            yield from _steps_to(part, known)
+    known.add(power)
+    yield power, low
+
+
+def _product(f: Array, g: Array, order: int) -> Array:
+    # (f g)_n = sum_k f_k g_{n-k}
+    found = np.empty((order + 1, *f.shape[1:]))
+    for n in range(order + 1):
+        np.einsum("k...,k...->...", f[: n + 1], g[n::-1], out=found[n])
+    return found
+
+
+class Pilot(NamedTuple):
+    """What a few points tell of ``(sigma^p)^(r)``, r = 0, 1, ..: each (orders, deviations)."""
+
+    #: ``log <f^2>^(1/2)``
+    logs: Array
+    #: relative error of the values, the rounding of sums that cancel in powers included
+    noise: Array
+
+
+def pilots(
+    activation: Activation, deviations: Array, orders: Mapping[int, int]
+) -> dict[int, Pilot]:
+    """A look at ``(sigma^p)^(r)``, ``r <= orders[p]``, under Gaussians of these deviations.
+
+    The coefficients of ``sigma`` itself are accurate each; those of its powers are sums that may
+    cancel, and lose what the same sums of absolute values exceed them by.
+    """
+    highest = max(orders.values())
+    x = np.asarray(deviations)[:, None] * _PILOT
+    scale = np.array([float(factorial(r)) for r in range(highest + 1)])
+    own = np.array([activation.derivative_error(r) for r in range(highest + 1)])
+    found = {}
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        taylor = activation.derivatives(x, highest) / scale[:, None, None]
+        signed, whole = (power_series(t, orders) for t in (taylor, np.abs(taylor)))
+        for p, order in orders.items():
+            weight = np.exp(-0.5 * _PILOT**2)
+            norms, sizes = (
+                np.sqrt(np.square(t[p][: order + 1]) @ weight / weight.sum())
+                for t in (signed, whole)
+            )
+            ratio = np.where((norms > 0.0) & (sizes > norms), sizes / norms, 1.0)
+            logs = np.log(norms) + np.log(scale[: order + 1, None])
+            logs = np.where(np.isnan(logs), np.inf, logs)
+            found[p] = Pilot(logs, own[: order + 1, None] + _EPS * (ratio - 1.0))
+    return found
 
 
 def is_odd(activation: Activation, powers: tuple[int, ...], derivatives: tuple[int, ...]) -> bool:

@@ -1,4 +1,4 @@
-"""One and two inputs, for all inputs and all pairs of inputs at once.
+"""Two inputs, for all pairs of inputs at once.
 
 With Hermite coefficients ``f_n`` and the correlation ``rho``, Mehler's formula gives::
 
@@ -16,17 +16,8 @@ from numpy.typing import NDArray
 from nneft.activations.base import Activation
 from nneft.errors import NumericsError
 from nneft.gaussian.base import Array, Moments, Terms
-from nneft.gaussian.factors import factor_values, is_odd
-from nneft.gaussian.hermite import (
-    ENOUGH,
-    FINEST,
-    Coefficients,
-    Rule,
-    blocks,
-    coefficients,
-    rule_for,
-)
-from nneft.gaussian.lattice import ROUNDING
+from nneft.gaussian.factors import is_odd
+from nneft.gaussian.hermite import Coefficients, coefficients
 
 #: Lengths of the series tried one after the other.
 LENGTHS = (48, 144, 432, 1296)
@@ -34,42 +25,6 @@ LENGTHS = (48, 144, 432, 1296)
 ACCEPTED = 3e-14
 #: Pairs times terms of the series up to which one array of all products is faster than Horner.
 SMALL_ENTRIES = 100_000
-
-
-def singles(activation: Activation, variances: Array, terms: Terms) -> Moments:
-    """``<(sigma^p)^(r)>`` for many variances: values and errors of shape (terms, inputs).
-
-    `terms` have one input each. Smooth activations only.
-    """
-    for finer in range(FINEST):
-        rule = rule_for(activation, variances, [(p[0], r[0]) for p, r in terms], finer=finer)
-        found, relative = _singles_on(activation, variances, terms, rule)
-        if relative <= ENOUGH:
-            break
-    return found
-
-
-def _singles_on(
-    activation: Activation, variances: Array, terms: Terms, rule: Rule
-) -> tuple[Moments, float]:
-    """The sums on one rule, and their largest error relative to the norm."""
-    factors = [(p[0], r[0]) for p, r in terms]
-    worst = 0.0
-    values, errors = (np.zeros((len(terms), len(variances))) for _ in range(2))
-    for block in blocks(len(variances), len(rule.z)):
-        x = np.sqrt(variances[block])[:, None] * rule.z
-        found = factor_values(activation, x, set(factors))
-        for t, f in enumerate(factors):
-            if is_odd(activation, *terms[t]):
-                continue
-            value = found[f] @ rule.weights
-            norm = np.abs(found[f]) @ rule.weights
-            safe = np.where(norm > 0.0, norm, 1.0)
-            wrong = rule.error(value / safe, found[f] @ rule.coarse / safe) + 3.0 * ROUNDING
-            worst = max(worst, float(np.max(wrong, initial=0.0)))
-            values[t, block] = value
-            errors[t, block] = norm * (wrong + activation.derivative_error(f[1]))
-    return Moments(values, errors), worst
 
 
 def pairs(activation: Activation, kernel: Array, terms: Terms) -> tuple[Moments, NDArray[np.bool_]]:
