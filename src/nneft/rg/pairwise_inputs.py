@@ -133,11 +133,13 @@ def check_range(layer: int, K_0: Array, V_4: Array, order: int) -> None:
         )
 
 
-def check_accuracy(network: Network, errors: Array, scale: Array, inputs: int) -> None:
-    """Raise by name where the promised accuracy of an expectation is not reached."""
+def check_accuracy(
+    network: Network, errors: Array, scale: Array, inputs: int, *, derivatives: int = 0
+) -> None:
+    """Raise by name where the promised accuracy of expectations is not reached."""
     promised = max(
         expectations.promised(network.activation, inputs),
-        10.0 * network.activation.derivative_error(0),
+        10.0 * network.activation.derivative_error(derivatives),
     )
     worst = float(np.max(errors / np.where(scale > 0.0, scale, np.inf), initial=0.0))
     if not worst <= promised:

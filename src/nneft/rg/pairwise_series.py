@@ -49,16 +49,17 @@ class Pairs(NamedTuple):
     @property
     def kernels(self) -> Array:
         """(P, 2, 2)."""
-        own = (self.variances[self.first], self.variances[self.second])
-        entries = np.stack([own[0], self.covariance, self.covariance, own[1]], axis=-1)
-        return np.reshape(entries, (-1, 2, 2))
+        found: Array = np.empty((len(self.first), 2, 2))
+        found[:, 0, 0], found[:, 1, 1] = self.variances[self.first], self.variances[self.second]
+        found[:, 0, 1] = found[:, 1, 0] = self.covariance
+        return found
 
     @property
     def correlations(self) -> Array:
         """(P,), zero where a variance is."""
         deviations = np.sqrt(np.where(self.variances > 0.0, self.variances, 1.0))
         rho = self.covariance / deviations[self.first] / deviations[self.second]
-        return np.clip(rho, -1.0, 1.0)
+        return np.asarray(np.clip(rho, -1.0, 1.0))
 
 
 class Sums(NamedTuple):

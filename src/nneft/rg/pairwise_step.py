@@ -9,13 +9,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from nneft.errors import NumericsError
-from nneft.gaussian.base import Array, Terms
+from nneft.gaussian.base import Array, Moments, Terms
 from nneft.network import Network
-from nneft.rg.averages import FIRST, ORDERS, SECOND
 from nneft.rg.pairwise_averages import pair_moments
 from nneft.rg.pairwise_inputs import Alone, at_layer, check_accuracy, width_ratio
 from nneft.rg.pairwise_series import Pairs
 
+# First and second derivatives of <sigma_a sigma_b> by K_aa, K_ab, K_bb: each is a factor times
+# <sigma^(i)_a sigma^(j)_b>, by d/dK_aa <f> = 1/2 <d_a^2 f>, d/dK_ab <f> = <d_a d_b f>.
+FIRST = ((0.5, (2, 0)), (1.0, (1, 1)), (0.5, (0, 2)))
+SECOND = (
+    ((0.25, (4, 0)), (0.5, (3, 1)), (0.25, (2, 2))),
+    ((0.5, (3, 1)), (1.0, (2, 2)), (0.5, (1, 3))),
+    ((0.25, (2, 2)), (0.5, (1, 3)), (0.25, (0, 4))),
+)
+ORDERS = ((0, 0), (1, 1), (2, 0), (0, 2), (4, 0), (3, 1), (2, 2), (1, 3), (0, 4))
 #: ``<sigma_a^3 sigma_b>``, ``<sigma_a^2 sigma_b^2>``, ``<sigma_a sigma_b^3>``.
 QUARTIC = [((p, 4 - p), (0, 0)) for p in (3, 2, 1)]
 
@@ -37,17 +45,16 @@ def first_pairs(covariance: Array) -> PairState:
 
 
 def step_pairs(
+    network: Network,
     state: PairState,
     here: Alone,
-    first: np.ndarray,
-    second: np.ndarray,
-    network: Network,
+    places: tuple[np.ndarray, np.ndarray],
     order: int,
 ) -> PairState:
     """The next layer's state; its `V_4` only where a layer follows.
 
-    `here` holds the inputs alone at the same layer, `first` and `second` (P,) the pairs' places
-    among them.
+    `here` holds the inputs alone at the same layer, `places` two times (P,): where the two inputs
+    of each pair are among them.
 
     Raises
     ------
@@ -58,60 +65,83 @@ def step_pairs(
     """
     layer = state.layer + 1
     C_W, C_b = network.C_W[layer - 1], network.C_b[layer - 1]
-    derivatives = order > 0 and state.layer > 1
-    fluctuates = order > 0 and layer < network.depth
-    orders = ORDERS if derivatives else ORDERS[:1]
-    terms: Terms = [((1, 1), r) for r in orders] + (QUARTIC if fluctuates else [])
+    # What is not random yet needs no derivatives, and what follows the last layer no correlator.
+    orders = ORDERS if order and state.layer > 1 else ORDERS[:1]
+    quartic = QUARTIC if order and layer < network.depth else []
+    terms: Terms = [((1, 1), r) for r in orders] + quartic
+    a, b = (here.of(p) for p in places)
     with at_layer(layer):
-        pairs = Pairs(here.K_0, first, second, state.K_0)
+        pairs = Pairs(here.K_0, *places, state.K_0)
         found = pair_moments(network.activation, pairs, terms)
-        _check(network, here, pairs, found.errors, len(orders))
-    a, b = here.of(first), here.of(second)
+        _check(network, a, b, found.errors, len(orders))
     s = found.values[0]
     # K_0 = C_b + C_W <s_A>                                                      BCCZ (11)
     K_0 = C_b + C_W * s
     K_1, V_4 = np.zeros_like(state.K_1), np.zeros_like(state.V_4)
-    ratio = width_ratio(network, state.layer)
-    chi = np.zeros_like(state.V_4)
-    if derivatives:
-        of = dict(zip(orders, C_W * found.values, strict=False))
-        chi[0, 0], chi[2, 2] = a.chi, b.chi
-        chi[1] = [factor * of[r] for factor, r in FIRST]
-        curvature = np.array([[factor * of[r] for factor, r in row] for row in SECOND])
-        # K_1 = chi K_1 + 1/2 sum_CD V_4(C;D) d_C d_D K_0                        BCCZ (A.19)-(A.22)
-        K_1 = np.einsum("acp,cp->ap", chi, state.K_1)
-        K_1[0] += 0.5 * a.curvature * state.V_4[0, 0]
-        K_1[2] += 0.5 * b.curvature * state.V_4[2, 2]
-        K_1[1] += 0.5 * np.einsum("cdp,cdp->p", curvature, state.V_4)
-        K_1 *= ratio
-    if fluctuates:
-        quartic = found.values[-len(QUARTIC) :]
-        # V_4(A;B) = C_W^2 <Delta_A Delta_B> + sum_CD chi_AC chi_BD V_4(C;D)     BCCZ (25)
-        V_4 = C_W**2 * _local(a, b, s, quartic)
-        if derivatives:
-            carried = np.einsum("acp,cdp->adp", chi, state.V_4)
-            V_4 += ratio * np.einsum("adp,bdp->abp", carried, chi)
+    if quartic:
+        V_4 = C_W**2 * _local(a, b, s, found.values[len(orders) :])
+    if len(orders) > 1:
+        ratio = width_ratio(network, state.layer)
+        chi, curvature = (C_W * v for v in _derivatives(found.values[: len(orders)]))
+        K_1 = ratio * _shift(state, a, b, chi, curvature)
+        _check_shift(network, state, a, b, found, ratio)
+        if quartic:
+            V_4 = V_4 + ratio * _carried(state.V_4, a, b, chi)
     _check_finite(layer, K_0, K_1, V_4)
     return PairState(layer, K_0, K_1, V_4)
 
 
+def _derivatives(values: Array) -> tuple[Array, Array]:
+    """Of ``<s_ab>`` by ``aa, ab, bb``: (3, P), (3, 3, P); or their errors, all being positive."""
+    of = dict(zip(ORDERS, values, strict=True))
+    first = np.array([factor * of[r] for factor, r in FIRST])
+    return first, np.array([[factor * of[r] for factor, r in row] for row in SECOND])
+
+
+def _shift(state: PairState, a: Alone, b: Alone, chi: Array, curvature: Array) -> Array:
+    """``chi K_1 + 1/2 sum_CD V_4(C;D) d_C d_D K_0``, BCCZ (A.19)-(A.22): (3, P)."""
+    V_4, K_1 = state.V_4, state.K_1
+    mixed = np.einsum("cp,cp->p", chi, K_1) + 0.5 * np.einsum("cdp,cdp->p", curvature, V_4)
+    alone = [x.chi * K_1[i] + 0.5 * x.curvature * V_4[i, i] for x, i in ((a, 0), (b, 2))]
+    return np.array([alone[0], mixed, alone[1]])
+
+
 def _local(a: Alone, b: Alone, s: Array, quartic: Array) -> Array:
-    """``<s_A s_B> - <s_A><s_B>`` over ``aa, ab, bb``: (3, 3, P)."""
+    """``<Delta_A Delta_B>`` over ``aa, ab, bb``, BCCZ (25): (3, 3, P)."""
     three, two, one = quartic
     products = np.array([[a.fourth, three, two], [three, two, one], [two, one, b.fourth]])
     means = np.array([a.square, s, b.square])
-    found: Array = products - means[:, None] * means
-    return found
+    return np.asarray(products - means[:, None] * means)
 
 
-def _check(network: Network, here: Alone, pairs: Pairs, errors: Array, orders: int) -> None:
+def _carried(V_4: Array, a: Alone, b: Alone, chi: Array) -> Array:
+    """``sum_CD chi_AC chi_BD V_4(C;D)``, BCCZ (25): (3, 3, P)."""
+    # chi_{aa;C} and chi_{bb;C} have one entry only.
+    half = np.array([a.chi * V_4[0], np.einsum("cp,cdp->dp", chi, V_4), b.chi * V_4[2]])
+    whole = [half[:, 0] * a.chi, np.einsum("adp,dp->ap", half, chi), half[:, 2] * b.chi]
+    return np.stack(whole, axis=1)
+
+
+def _check(network: Network, a: Alone, b: Alone, errors: Array, orders: int) -> None:
     """Accuracies promised of ``<s_A>`` and ``<s_A s_B>``, relative to their norms."""
-    second, fourth = np.sqrt(here.square), here.fourth**0.25
-    scale = second[pairs.first] * second[pairs.second]
-    check_accuracy(network, errors[0], scale, 2)
-    for p, error in zip((3, 2, 1), errors[orders:], strict=False):
-        scale = fourth[pairs.first] ** p * fourth[pairs.second] ** (4 - p)
+    check_accuracy(network, errors[0], np.sqrt(a.square) * np.sqrt(b.square), 2)
+    for (powers, _), error in zip(QUARTIC, errors[orders:], strict=False):
+        scale = a.fourth ** (powers[0] / 4) * b.fourth ** (powers[1] / 4)
         check_accuracy(network, error, scale, 2)
+
+
+def _check_shift(
+    network: Network, state: PairState, a: Alone, b: Alone, found: Moments, ratio: float
+) -> None:
+    """What the derivatives' errors do to ``K_1 / n``, relative to the kernel."""
+    layer = state.layer + 1
+    C_W, C_b = network.C_W[layer - 1], network.C_b[layer - 1]
+    chi, curvature = (C_W * v for v in _derivatives(found.errors[: len(ORDERS)]))
+    error = np.einsum("cp,cp->p", chi, np.abs(state.K_1))
+    error += 0.5 * np.einsum("cdp,cdp->p", curvature, np.abs(state.V_4))
+    scale = np.sqrt(C_b + C_W * a.square) * np.sqrt(C_b + C_W * b.square)
+    with at_layer(layer):
+        check_accuracy(network, ratio * error / network.widths[layer - 1], scale, 2, derivatives=4)
 
 
 def _check_finite(layer: int, *arrays: Array) -> None:
