@@ -2,6 +2,7 @@
 
 from fractions import Fraction as F
 
+import mpmath as mp
 import numpy as np
 import pytest
 from rg.rational import Net, Series
@@ -80,6 +81,48 @@ def test_coincident_inputs_are_one_input(name):
 def test_close_inputs(name, distance):
     x, y = inputs(4, 2), inputs(5, 2)
     agree(nneft.Network(WIDTHS, name, *TABLE[name]), x, x + distance * y)
+
+
+@pytest.mark.parametrize("C_b", ["0", "0.2"])
+@pytest.mark.parametrize("distance", [1.0, 1e-3, 1e-5, 1e-6, 3e-8, 1e-9])
+def test_close_inputs_of_relu_in_many_digits(distance, C_b):
+    widths = (5, 10, 20, 15, 10, 10)
+    x = inputs(21, 1)[0]
+    y = x + distance * inputs(22, 1)[0]
+    with mp.workdps(50):
+        expected, scale = relu_kernel(x, y, widths, mp.mpf("1.75"), mp.mpf(C_b))
+        found = kernel(nneft.Network(widths, "relu", 1.75, float(C_b)), x, y)[0, 0]
+        assert abs(found - expected) <= 2e-11 * scale
+
+
+def relu_kernel(x, y, widths, C_W, C_b):
+    """``K_0 + K_1/n`` of two inputs by arc-cosines, in mpmath; and ``sqrt(K_aa K_bb)``."""
+    x, y = ([mp.mpf(float(v)) for v in u] for u in (x, y))
+    a, c, b = (C_b + C_W * mp.fdot(u, v) / widths[0] for u, v in ((x, x), (x, y), (y, y)))
+    V, K_1, q, half = mp.zeros(3, 3), mp.zeros(3, 1), mp.mpf(1) / 4, mp.mpf(1) / 2
+    for above, below in zip(widths[1:-1], widths[:-2], strict=True):
+        root, u = mp.sqrt(a * b - c * c), 2 / mp.pi
+        angle, ratio = u * mp.asin(c / mp.sqrt(a * b)), mp.mpf(above) / below
+        s = mp.matrix([a / 2, q * c + q * (u * root + c * angle), b / 2])
+        # derivatives of q (c + |x||y|) by a, c, b; q u = 1/(2 pi)
+        first = [half * q * u * root / a, q + q * angle, half * q * u * root / b]
+        aa = half * q * u * (b / (2 * root * a) - root / a**2)
+        bb = half * q * u * (a / (2 * root * b) - root / b**2)
+        ac, bc, ab = -q * u * c / (2 * a * root), -q * u * c / (2 * b * root), q * u / (4 * root)
+        second = mp.matrix([[aa, ac, ab], [ac, q * u / root, bc], [ab, bc, bb]])
+        plain = a * b + 2 * c * c
+        two = q * (plain * (1 + angle) + 3 * u * c * root)
+        three, one = (
+            q * (3 * p * c * (1 + angle) + 2 * u * p * root + c * c * u * root / r)
+            for p, r in ((a, b), (b, a))
+        )
+        Q = mp.matrix([[1.5 * a * a, three, two], [three, two, one], [two, one, 1.5 * b * b]])
+        chi = C_W * mp.matrix([[half, 0, 0], first, [0, 0, half]])
+        shift = chi * K_1
+        shift[1] += C_W / 2 * sum(second[i, j] * V[i, j] for i in range(3) for j in range(3))
+        K_1, V = ratio * shift, C_W**2 * (Q - s * s.T) + ratio * chi * V * chi.T
+        a, c, b = (C_b + C_W * v for v in s)
+    return c + K_1[1] / widths[-2], mp.sqrt(a * b)
 
 
 @pytest.mark.parametrize("name", ["tanh", "relu", "x + x**2/3"])

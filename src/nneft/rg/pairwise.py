@@ -15,7 +15,7 @@ from nneft.errors import NumericsError
 from nneft.gaussian.base import Array
 from nneft.network import Network
 from nneft.rg.pairwise_inputs import Alone, alone
-from nneft.rg.pairwise_step import PairState, first_pairs, step_pairs
+from nneft.rg.pairwise_step import first_pairs, step_pairs
 from nneft.rg.reduction import COINCIDENT
 from nneft.rg.step import TINY
 
@@ -23,9 +23,6 @@ from nneft.rg.step import TINY
 TILE = 256
 #: Squared relative distance below which inner products say too little of it.
 CLOSE = 1e-9
-#: The same for inputs whose kernels have met at a kink's derivatives: the root of it is where
-#: rounding over the distance and the distance squared are about equal.
-NEAR = 1e-10
 #: Numbers held at once while distances are formed one by one.
 ENTRIES = 2**20
 
@@ -164,8 +161,7 @@ def _tile(
     covariance, coincide = _first_kernel(network, rows, columns, i, j, layers[0].K_0)
     apart = ~coincide
     if same:
-        np.fill_diagonal(apart, False)
-        apart = np.triu(apart)
+        apart = np.triu(apart, 1)
     first, second = np.nonzero(apart)
     places = (first, second + height)
     state = first_pairs(covariance[first, second])
@@ -174,31 +170,16 @@ def _tile(
             if len(first):
                 state = step_pairs(network, state, here, places, order)
     last, below = layers[-1], network.widths[-2]
-    # Coincident inputs are one input.
-    tile = np.broadcast_to((last.K_0 + last.K_1 / below)[:height, None], coincide.shape).copy()
+    # G_ab = (G_aa + G_bb - G_dd)/2, and d, the difference of the fields, is gone.
+    own = 0.5 * (last.K_0 + last.K_1 / below)
+    tile = own[:height, None] + own[height:]
     if len(first):
-        K_1 = _correction(network, state, last.of(places[0]), last.of(places[1]))
-        tile[first, second] = state.K_0 + K_1 / below
+        tile[first, second] = state.K_0 + state.K_1[1] / below
     if same:
         lower = np.tril_indices(height, -1)
         tile[lower] = tile.T[lower]
     with np.errstate(over="ignore", under="ignore"):
         return np.asarray(tile * (rows.lengths[i, None] * columns.lengths[j]))
-
-
-def _correction(network: Network, state: PairState, a: Alone, b: Alone) -> Array:
-    """``K_1(ab)``; of inputs that have come close, from those of the inputs alone.
-
-    Derivatives at a kink grow as the inverse of the distance, and multiply differences of `V_4` in
-    which its rounding is left. But ``G_ab = (G_aa + G_bb - G_dd)/2``, d the difference of the
-    fields, and ``K_1(dd)`` is a few times ``K_dd`` at most.
-    """
-    K_1: Array = state.K_1[1]
-    if not network.activation.kinks:
-        return K_1
-    K_dd = a.K_0 + b.K_0 - 2.0 * state.K_0
-    near = K_dd <= NEAR * np.maximum(a.K_0, b.K_0)
-    return np.asarray(np.where(near, 0.5 * (a.K_1 + b.K_1), K_1))
 
 
 def _join(a: Alone, b: Alone, i: slice, j: slice) -> Alone:

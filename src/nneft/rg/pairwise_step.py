@@ -12,7 +12,7 @@ from nneft.errors import NumericsError
 from nneft.gaussian.base import Array, Moments, Terms
 from nneft.network import Network
 from nneft.rg.pairwise_averages import pair_moments
-from nneft.rg.pairwise_inputs import Alone, at_layer, check_accuracy, width_ratio
+from nneft.rg.pairwise_inputs import Alone, at_layer, check_accuracy, promised_accuracy, width_ratio
 from nneft.rg.pairwise_series import Pairs
 
 # First and second derivatives of <sigma_a sigma_b> by K_aa, K_ab, K_bb: each is a factor times
@@ -26,6 +26,12 @@ SECOND = (
 ORDERS = ((0, 0), (1, 1), (2, 0), (0, 2), (4, 0), (3, 1), (2, 2), (1, 3), (0, 4))
 #: ``<sigma_a^3 sigma_b>``, ``<sigma_a^2 sigma_b^2>``, ``<sigma_a sigma_b^3>``.
 QUARTIC = [((p, 4 - p), (0, 0)) for p in (3, 2, 1)]
+#: Squared relative distance below which inputs count as near at a kink: the rounding of `V_4` over
+#: the distance is as large there as what is left out then.
+NEAR = 1e-10
+#: Accuracy promised of ``K_1/n`` where a kink's derivatives enter: bounds overstate their rounding
+#: a hundred times, see `_check_shift`.
+AT_A_KINK = 1e-8
 
 
 @dataclass(frozen=True)
@@ -83,8 +89,10 @@ def step_pairs(
     if len(orders) > 1:
         ratio = width_ratio(network, state.layer)
         chi, curvature = (C_W * v for v in _derivatives(found.values[: len(orders)]))
+        near = _near(network, state, a, b)
         K_1 = ratio * _shift(state, a, b, chi, curvature)
-        _check_shift(network, state, a, b, found, ratio)
+        K_1[1] = np.where(near, 0.5 * (K_1[0] + K_1[2]), K_1[1])
+        _check_shift(network, state, a, b, found, ~near)
         if quartic:
             V_4 = V_4 + ratio * _carried(state.V_4, a, b, chi)
     _check_finite(layer, K_0, K_1, V_4)
@@ -106,6 +114,19 @@ def _shift(state: PairState, a: Alone, b: Alone, chi: Array, curvature: Array) -
     return np.array([alone[0], mixed, alone[1]])
 
 
+def _near(network: Network, state: PairState, a: Alone, b: Alone) -> np.ndarray:
+    """Which pairs are so close that `K_1` is better had from the inputs alone: (P,).
+
+    Derivatives at a kink grow as the inverse of the distance, and multiply differences of `V_4` in
+    which its rounding is left. But ``G_ab = (G_aa + G_bb - G_dd)/2``, d the difference of the
+    fields, and ``K_1(dd)`` is a few times ``K_dd`` at most.
+    """
+    if not network.activation.kinks:
+        return np.zeros(len(state.K_0), dtype=bool)
+    K_dd = a.K_0 + b.K_0 - 2.0 * state.K_0
+    return np.asarray(K_dd <= NEAR * np.maximum(a.K_0, b.K_0))
+
+
 def _local(a: Alone, b: Alone, s: Array, quartic: Array) -> Array:
     """``<Delta_A Delta_B>`` over ``aa, ab, bb``, BCCZ (25): (3, 3, P)."""
     three, two, one = quartic
@@ -124,24 +145,30 @@ def _carried(V_4: Array, a: Alone, b: Alone, chi: Array) -> Array:
 
 def _check(network: Network, a: Alone, b: Alone, errors: Array, orders: int) -> None:
     """Accuracies promised of ``<s_A>`` and ``<s_A s_B>``, relative to their norms."""
-    check_accuracy(network, errors[0], np.sqrt(a.square) * np.sqrt(b.square), 2)
+    promised = promised_accuracy(network)
+    check_accuracy(network, errors[0], np.sqrt(a.square) * np.sqrt(b.square), promised)
     for (powers, _), error in zip(QUARTIC, errors[orders:], strict=False):
         scale = a.fourth ** (powers[0] / 4) * b.fourth ** (powers[1] / 4)
-        check_accuracy(network, error, scale, 2)
+        check_accuracy(network, error, scale, promised)
 
 
 def _check_shift(
-    network: Network, state: PairState, a: Alone, b: Alone, found: Moments, ratio: float
+    network: Network, state: PairState, a: Alone, b: Alone, found: Moments, used: np.ndarray
 ) -> None:
-    """What the derivatives' errors do to ``K_1 / n``, relative to the kernel."""
+    """What the derivatives' errors do to ``K_1 / n``, relative to the kernel, of the pairs used."""
     layer = state.layer + 1
     C_W, C_b = network.C_W[layer - 1], network.C_b[layer - 1]
     chi, curvature = (C_W * v for v in _derivatives(found.errors[: len(ORDERS)]))
     error = np.einsum("cp,cp->p", chi, np.abs(state.K_1))
     error += 0.5 * np.einsum("cdp,cdp->p", curvature, np.abs(state.V_4))
+    # K_1^(l)/n_{l-1} = (1/n_{l-2}) [chi K_1 + ..]
+    error = np.where(used, error, 0.0) / network.widths[layer - 2]
     scale = np.sqrt(C_b + C_W * a.square) * np.sqrt(C_b + C_W * b.square)
+    promised = promised_accuracy(network, derivatives=4)
+    if network.activation.kinks:
+        promised = max(promised, AT_A_KINK)
     with at_layer(layer):
-        check_accuracy(network, ratio * error / network.widths[layer - 1], scale, 2, derivatives=4)
+        check_accuracy(network, error, scale, promised)
 
 
 def _check_finite(layer: int, *arrays: Array) -> None:
