@@ -11,7 +11,6 @@ With three inputs or more the last one is integrated first, over its own remaini
 leaves a function of one variable, tabulated once, and one dimension less.
 """
 
-from functools import lru_cache
 from itertools import pairwise
 from math import log, pi, prod, sqrt
 
@@ -20,14 +19,16 @@ import numpy as np
 from nneft.activations.base import Activation
 from nneft.errors import NumericsError
 from nneft.gaussian.base import Array, Moments, Terms
-from nneft.gaussian.factors import Factor, factor_values, is_odd
+from nneft.gaussian.contraction import Indices, Operand, total
+from nneft.gaussian.factors import Factor, factor_values, is_odd, pilots
 from nneft.gaussian.roots import Root, pivoted_root, reach
+from nneft.gaussian.tables import Table
 
 #: Natural logarithm of the accuracy aimed at, for up to two dimensions of the lattice and beyond.
 DIGITS = (34.0, 29.0)
-#: Most nodes of a lattice; a block of the first direction holds at most `BLOCK_NODES` of them.
+#: Most nodes of a lattice; values of factors held at once.
 MOST_NODES = 60_000_000
-BLOCK_NODES = 1_000_000
+BLOCK_ENTRIES = 16_000_000
 ROUNDING = 4e-16
 #: The error is ``A exp(-2 pi y/h)``, and squaring that of ``2h`` gives ``A^2`` instead: A is below
 #: one where the residue at the nearest pole is small, by 25 at most for the built-in activations.
@@ -57,10 +58,7 @@ def moments(activation: Activation, kernel: Array, terms: Terms) -> Moments:
     live = [t for t, term in enumerate(terms) if not is_odd(activation, *term)]
     values, errors = np.zeros(len(terms)), np.zeros(len(terms))
     if live:
-        found = _converged(activation, root, [terms[t] for t in live])
-        values[live], errors[live] = found
-        highest = max(max(r) for _, r in terms)
-        errors[live] += activation.derivative_error(highest) * np.abs(values[live])
+        values[live], errors[live] = _converged(activation, root, [terms[t] for t in live])
     return Moments(values, errors)
 
 
@@ -82,7 +80,8 @@ def _converged(activation: Activation, root: Root, terms: Terms) -> tuple[Array,
     aim = DIGITS[0] if root.factor.shape[1] <= 2 else DIGITS[1]
     needed = -log(ACCURACY / PREFACTOR)
     for _ in range(5):
-        fine, coarse, norms = _Lattice(activation, root, terms, aim).sums()
+        lattice = _Lattice(activation, root, terms, aim)
+        fine, coarse, norms = lattice.sums()
         safe = np.where(norms > 0.0, norms, 1.0)
         # e(h) = e(2h)^2 where the error falls exponentially.
         difference = np.abs(fine - coarse) / safe
@@ -90,7 +89,8 @@ def _converged(activation: Activation, root: Root, terms: Terms) -> tuple[Array,
         if reached >= needed:
             break
         aim *= min(2.0, max(1.1, needed / max(reached, needed / 8.0)))
-    return fine, norms * (PREFACTOR * difference**2 + ROUNDING * (2.0 + root.factor.shape[1]))
+    noise = ROUNDING * (2.0 + root.factor.shape[1]) + lattice.noise
+    return fine, norms * (PREFACTOR * difference**2 + noise)
 
 
 class _Lattice:
@@ -105,6 +105,7 @@ class _Lattice:
         self.dimensions = rank - 1 if self.last is not None else rank
         if self.dimensions > 3:
             raise NumericsError(f"a lattice in {self.dimensions} dimensions is out of reach")
+        self.factors, self.choices = self._chosen()
         powers = max((sum(p) for p, _ in terms), default=1)
         pole = max(max(p) + max(r) for p, r in terms)
         deviations = np.sqrt(np.sum(factor**2, axis=1))
@@ -119,128 +120,101 @@ class _Lattice:
             for k, h in enumerate(steps[: self.dimensions])
         ]
         self.weights = [_weights(z, half=self.halved and k == 0) for k, z in enumerate(self.nodes)]
-        total = prod(len(z) for z in self.nodes)
-        if total > MOST_NODES:
+        count = prod(len(z) for z in self.nodes)
+        if count > MOST_NODES:
             raise NumericsError(
                 f"the lattice for {activation.name} at variances {np.array2string(deviations**2)} "
-                f"needs {total:.2g} nodes, more than {MOST_NODES:.2g}: the kernel is too large for "
+                f"needs {count:.2g} nodes, more than {MOST_NODES:.2g}: the kernel is too large for "
                 "the length over which the activation varies"
             )
-        self.tables = self._tables()
+        noises = self._noises()
+        if self.last is not None:
+            self.table = self._table(noises[-1])
+            noises[-1] = noises[-1] + self.table.errors
+        #: Relative errors of the terms' own factors.
+        self.noise = sum(
+            (n[choice] for n, choice in zip(noises, self.choices, strict=True)), np.zeros(1)
+        )
 
     def sums(self) -> tuple[Array, Array, Array]:
         """Sums on the lattice, on every second node of it, and of absolute values there."""
         fine, coarse, norms = (np.zeros(len(self.terms)) for _ in range(3))
         for part in self._parts():
-            wanted = self._factors(part)
+            operands = self._operands(part)
             weights = [self.weights[0][part], *self.weights[1:]] if self.dimensions else []
-            for t, (powers, derivatives) in enumerate(self.terms):
-                levels: list[list[Array]] = [[] for _ in range(self.dimensions + 1)]
-                for a, factor in enumerate(zip(powers, derivatives, strict=True)):
-                    if factor != (0, 0):
-                        level, values = wanted[a, factor]
-                        levels[level].append(values)
-                fine[t] += _contract(levels, weights)
-                every = [
-                    [f[(slice(None, None, 2),) * level] for f in fs]
-                    for level, fs in enumerate(levels)
-                ]
-                doubled = [2.0 * w[::2] for w in weights]
-                coarse[t] += _contract(every, doubled)
-                norms[t] += _contract([[np.abs(f) for f in fs] for fs in every], doubled)
+            fine += total(operands, weights)
+            every = [operand.every_second() for operand in operands]
+            doubled = [2.0 * w[::2] for w in weights]
+            coarse += total(every, doubled)
+            norms += total([operand.absolute() for operand in every], doubled)
         return fine, coarse, norms
 
     def _parts(self) -> list[slice]:
         if self.dimensions == 0:
             return [slice(None)]
         count = len(self.nodes[0])
-        others = prod(len(z) for z in self.nodes[1:])
-        rows = max(2, BLOCK_NODES // others // 2 * 2)  # even, so that every second node stays so
-        edges = [*range(0, count, rows), count]
+        rows = sum(len(f) for f in self.factors[self.dimensions - 1 :])
+        others = prod(len(z) for z in self.nodes[1:]) * rows
+        each = max(2, BLOCK_ENTRIES // others // 2 * 2)  # even, so that every second node stays so
+        edges = [*range(0, count, each), count]
         return [slice(i, j) for i, j in pairwise(edges)]
 
-    def _factors(self, part: slice) -> dict[tuple[int, Factor], tuple[int, Array]]:
-        """Each factor on its part of the lattice, with the number of directions it depends on."""
-        found: dict[tuple[int, Factor], tuple[int, Array]] = {}
+    def _operands(self, part: slice) -> list[Operand]:
+        """The factors of each input on its part of the lattice, in the directions it depends on."""
+        found = []
         axes = [self.nodes[0][part], *self.nodes[1:]] if self.dimensions else []
         for place, a in enumerate(self.root.order):
             level = min(place + 1, self.dimensions)
-            phi = np.zeros(1 if level == 0 else ())
+            phi = np.zeros(())
             for k in range(level):
                 shape = [1] * level
                 shape[k] = len(axes[k])
                 phi = phi + self.root.factor[a, k] * axes[k].reshape(shape)
-            factors = {(p[a], r[a]) for p, r in self.terms} - {(0, 0)}
-            if not factors:
-                continue
             if a == self.last:
-                values = {f: self.tables[f](phi) for f in factors}
-            else:
-                values = factor_values(self.activation, phi, factors)
-            for f, v in values.items():
-                found[a, f] = (level, v if level else v.reshape(()))
+                found.append(Operand(self.table(phi), self.choices[place]))
+                continue
+            known = factor_values(self.activation, phi, self.factors[place])
+            values = np.stack([known[f] for f in self.factors[place]], axis=max(level - 1, 0))
+            found.append(Operand(values, self.choices[place], rows_last=level == 0))
         return found
 
-    def _tables(self) -> dict[Factor, "Table"]:
-        if self.last is None:
-            return {}
+    def _chosen(self) -> tuple[list[list[Factor]], list[Indices]]:
+        """The different factors of each input, in the order of pivots, and those of every term."""
+        factors, choices = [], []
+        for a in self.root.order:
+            each = [(p[a], r[a]) for p, r in self.terms]
+            different = sorted(set(each))
+            factors.append(different)
+            choices.append(np.array([different.index(f) for f in each], dtype=np.intp))
+        return factors, choices
+
+    def _noises(self) -> list[Array]:
+        """Relative errors of all factors of each input."""
+        deviations = np.sqrt(np.sum(self.root.factor**2, axis=1))
+        found = []
+        for a, factors in zip(self.root.order, self.factors, strict=True):
+            orders: dict[int, int] = {}
+            for p, r in factors:
+                orders[p] = max(orders.get(p, 0), r)
+            looks = pilots(self.activation, deviations[[a]], orders)
+            found.append(np.array([looks[p].noise[r, 0] for p, r in factors]))
+        return found
+
+    def _table(self, noise: Array) -> Table:
+        """The last input's factors, averaged over its own noise."""
+        assert self.last is not None
         row = self.root.factor[self.last]
-        furthest = sum(abs(c) * float(np.max(z)) for c, z in zip(row, self.nodes, strict=False))
+        furthest = float(np.sum(np.abs(row[:-1]))) * self.reach * (1.0 + 1e-12)
         z = _nodes(self.reach, self.inner_step, half=False)
         weights = _weights(z, half=False)
-        factors = {(p[self.last], r[self.last]) for p, r in self.terms} - {(0, 0)}
+        factors = self.factors[-1]
 
-        def smoothed(m: Array, factor: Factor) -> Array:
-            x = m[..., None] + row[-1] * z
-            return factor_values(self.activation, x, {factor})[factor] @ weights
+        def smoothed(m: Array) -> Array:
+            found = factor_values(self.activation, m[:, None] + row[-1] * z, factors)
+            return np.array([found[f] @ weights for f in factors])
 
-        cell = min(self.activation.scale / 4.0, 2.0 * furthest) or 1.0
-        return {f: Table(lambda m, f=f: smoothed(m, f), furthest, cell) for f in factors}
-
-
-class Table:
-    """A smooth function of one variable as a polynomial of degree 11 on each of many equal cells.
-
-    On a cell of a quarter of the strip's half width the polynomial through the Chebyshev points is
-    wrong by less than 1e-13 of the function's size.
-    """
-
-    DEGREE = 11
-
-    def __init__(self, function, furthest: float, cell: float) -> None:  # type: ignore[no-untyped-def]
-        count = max(1, int(np.ceil(2.0 * furthest / cell)))
-        self.count, self.cell = count, (2.0 * furthest / count) or 1.0
-        self.start = -furthest
-        t, to_chebyshev, to_powers = _interpolation(self.DEGREE)
-        centres = self.start + self.cell * (np.arange(count) + 0.5)
-        values = function(centres[:, None] + 0.5 * self.cell * t)
-        self.coefficients = np.ascontiguousarray((values @ to_chebyshev @ to_powers).T)
-
-    def __call__(self, m: Array) -> Array:
-        """The function at points no further out than the table reaches."""
-        u = (m - self.start) / self.cell
-        index = np.clip(u.astype(np.int64), 0, self.count - 1)
-        t = 2.0 * (u - index) - 1.0
-        result: Array = self.coefficients[-1][index]
-        for row in self.coefficients[-2::-1]:
-            result *= t
-            result += row[index]
-        return result
-
-
-@lru_cache(maxsize=1)
-def _interpolation(degree: int) -> tuple[Array, Array, Array]:
-    """Chebyshev points, values there to Chebyshev coefficients, those to powers.
-
-    The coefficients are as accurate as the values, and the rounding of their powers cancels, where
-    an inverse Vandermonde matrix would lose four digits.
-    """
-    t = np.cos(pi * (np.arange(degree + 1) + 0.5) / (degree + 1))
-    share = np.where(np.arange(degree + 1) > 0, 2.0, 1.0) / (degree + 1)
-    powers = np.zeros((degree + 1, degree + 1))
-    for n, row in enumerate(np.eye(degree + 1)):
-        powers[n, : n + 1] = np.polynomial.chebyshev.cheb2poly(row[: n + 1])
-    return t, np.polynomial.chebyshev.chebvander(t, degree) * share, powers
+        cell = min(self.activation.scale / 2.0, 2.0 * furthest) or 1.0
+        return Table(smoothed, furthest, cell, noise)
 
 
 def _nodes(furthest: float, step: float, *, half: bool) -> Array:
@@ -254,16 +228,3 @@ def _weights(z: Array, *, half: bool) -> Array:
     if half:
         weights[1:] *= 2.0
     return weights
-
-
-def _contract(levels: list[list[Array]], weights: list[Array]) -> float:
-    """Sum over the lattice from its last direction to its first."""
-    carry: Array | float = 1.0
-    for level in range(len(weights), 0, -1):
-        for factor in levels[level]:
-            carry = carry * factor
-        shape = tuple(len(w) for w in weights[:level])
-        carry = np.broadcast_to(carry, shape) @ weights[level - 1]
-    for factor in levels[0]:
-        carry = carry * factor
-    return float(carry)
