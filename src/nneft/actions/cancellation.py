@@ -232,7 +232,7 @@ def _four_point(held: Held, at: tuple[int, ...], scale: float) -> tuple[tuple[Te
     sextic = -half * scale * float(held.sextic[at])
     terms = (
         Term(
-            "Four-point correlator at first order",
+            "Quartic coupling",
             Values(vertex, vertex - bubble - sextic, vertex),
         ),
         Term("Two couplings joined by a loop of fields", _same(bubble), loop=True),

@@ -19,7 +19,7 @@ FIELDS, GHOSTS = "fields", "ghosts"
 
 def diagrams() -> dict[str, EffectiveDiagram]:
     """All of them by name, with those of the effective action."""
-    own = [_propagator()]
+    own = [_propagator(), _coupling()]
     for what in (FIELDS, GHOSTS):
         own += [_bubble(what), _sextic(what)]
     return {found.name: found for found in (*effective_action(), *own)}
@@ -30,6 +30,18 @@ def _propagator() -> EffectiveDiagram:
     return EffectiveDiagram(
         "Propagator", "1", "K_0(x_1,x_2)", (Stroke(line(*ends)),), tuple(map(_dot, ends)),
         "A line between two dots.",
+    )  # fmt: skip
+
+
+def _coupling() -> EffectiveDiagram:
+    strokes = (*_pair(0j, -1), *_pair(0j, 1))
+    discs = (*_ends(0j, -1), *_ends(0j, 1), Disc(0j, INSERTION, "vertex", r"\lambda"))
+    return EffectiveDiagram(
+        "Quartic coupling", "1",
+        r"\int dy_1\cdots dy_4\; K_0(x_1,y_1)\cdots K_0(x_4,y_4)\,\lambda(y_1,y_2;y_3,y_4)",
+        strokes, discs,
+        "The coupling lambda with a wavy line to either side, which forks into two lines that end "
+        "in dots.",
     )  # fmt: skip
 
 
