@@ -1,0 +1,219 @@
+"""Fixed points of the kernel map ``K -> C_b + C_W <sigma^2>_K``, all of them.
+
+``K^{1/2} <sigma^2>_K = int sigma^2(x) exp(-x^2/2K) dx / sqrt(2 pi)`` grows with K, so that
+``chi_par >= -1/2`` at every fixed point: the map never oscillates, and stable means chi_par < 1.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from nneft.activations import Activation
+from nneft.criticality.averages import averages
+from nneft.criticality.checks import check_variances, checked
+from nneft.criticality.correlation import CRITICAL, Correlation, correlations
+from nneft.criticality.limits import tails
+from nneft.criticality.roots import root_between
+from nneft.criticality.table import Table, table
+from nneft.gaussian.base import Array
+
+#: Differences below this, relative to what they are of, have no sign.
+ROUNDING = 2e-14
+
+
+@dataclass(frozen=True)
+class FixedPoint:
+    """One fixed point of the kernel map.
+
+    Attributes
+    ----------
+    kernel
+        ``K*``.
+    chi_par, chi_perp
+        ``C_W/2 <(sigma^2)''>`` and ``C_W <sigma'^2>`` there; at ``K* = 0`` the limits from above.
+    stability
+        "stable", "unstable", "stable from below", "stable from above", or "line" where every
+        kernel is fixed.
+    correlations
+        The fixed points of two inputs' correlation, ascending. At ``K* = 0`` those of the limit
+        ``C_b -> 0``: c = 1 alone.
+    """
+
+    kernel: float
+    chi_par: float
+    chi_perp: float
+    stability: str
+    correlations: tuple[Correlation, ...]
+
+    @property
+    def phase(self) -> str:
+        """Whether close inputs merge ("ordered"), stay ("critical") or part ("chaotic")."""
+        if abs(self.chi_perp - 1.0) <= CRITICAL:
+            return "critical"
+        return "ordered" if self.chi_perp < 1.0 else "chaotic"
+
+    @property
+    def correlation(self) -> float:
+        """``c*``: the stable one that is not negative."""
+        return min(p.c for p in self.correlations if p.c >= 0.0)
+
+
+@dataclass(frozen=True)
+class FixedPoints:
+    """All fixed points, by ascending kernel: a sequence of `FixedPoint`.
+
+    Attributes
+    ----------
+    points
+        Those with a finite kernel; on a line of them only ``K* = 0``.
+    line
+        Whether every kernel is a fixed point.
+    explodes_above
+        The kernel beyond which kernels grow without end, None if they never do.
+    searched
+        The largest kernel that was looked at.
+    """
+
+    points: tuple[FixedPoint, ...]
+    line: bool
+    explodes_above: float | None
+    searched: float
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def __iter__(self) -> Iterator[FixedPoint]:
+        return iter(self.points)
+
+    def __getitem__(self, index: int) -> FixedPoint:
+        return self.points[index]
+
+
+def fixed_points(
+    activation: str | Activation | Callable[[Any], Any], C_W: float, C_b: float = 0.0
+) -> FixedPoints:
+    """All fixed points of the kernel of one input, and of the correlation of two.
+
+    Parameters
+    ----------
+    activation
+        A name, an expression, an `Activation`, or a callable on arrays.
+    C_W, C_b
+        Variances of weights and biases, in the convention of `nneft.conventions`.
+
+    Returns
+    -------
+    FixedPoints
+        Kernels to 1e-10, relative, or to what C_W given in double precision determines.
+
+    Raises
+    ------
+    ValueError, TypeError
+        ``C_W <= 0``, ``C_b < 0``, or an activation that is constant, discontinuous, grows too
+        fast, or is none.
+
+    Notes
+    -----
+    BCCZ (11) at one input; PDLT chapter 5.
+    """
+    sigma = checked(activation)
+    w, b = check_variances(C_W, C_b)
+    if sigma.slopes is not None:
+        return _homogeneous(sigma, w, b)
+    known = table(sigma)
+    roots = _roots(sigma, known, w, b)
+    points = tuple(_point(sigma, w, b, K, stability) for K, stability in roots)
+    return FixedPoints(points, False, _explodes(sigma, known, w, b, roots), known.high)
+
+
+def _point(sigma: Activation, w: float, b: float, K: float, stability: str) -> FixedPoint:
+    at = averages(sigma, np.array([K]))
+    chi_par, chi_perp = w * float(at.slope[0]), w * float(at.gradient[0])
+    found: tuple[Correlation, ...] = (Correlation(1.0, chi_perp),)
+    if K > 0.0:
+        found = correlations(sigma, K, w, b, chi_perp)
+    return FixedPoint(K, chi_par, chi_perp, stability, found)
+
+
+def _homogeneous(sigma: Activation, w: float, b: float) -> FixedPoints:
+    """``K -> C_b + C_W A_2 K``, ``A_2 = (a_-^2 + a_+^2)/2``."""
+    assert sigma.slopes is not None
+    chi = w * 0.5 * sum(a * a for a in sigma.slopes)
+    one: tuple[Correlation, ...] = (Correlation(1.0, chi),)
+    if abs(chi - 1.0) <= ROUNDING and b == 0.0:
+        if sigma.parity == "odd":
+            one = (Correlation(-1.0, chi), *one)
+        return FixedPoints((FixedPoint(0.0, chi, chi, "line", one),), True, None, np.inf)
+    if chi < 1.0 - ROUNDING:
+        return FixedPoints(
+            (FixedPoint(b / (1.0 - chi), chi, chi, "stable", one),), False, None, np.inf
+        )
+    points = (FixedPoint(0.0, chi, chi, "unstable", one),) if b == 0.0 else ()
+    return FixedPoints(points, False, 0.0, np.inf)
+
+
+def growth(square: Array, kernels: Array, C_W: float, C_b: float) -> Array:
+    """``C_b + C_W <sigma^2>_K - K``, by how much a kernel grows; 0 where rounding decides."""
+    found = C_b + C_W * square - kernels
+    size = C_b + C_W * square + kernels
+    return np.asarray(np.where(np.abs(found) > ROUNDING * size, found, 0.0))
+
+
+def _roots(sigma: Activation, known: Table, w: float, b: float) -> list[tuple[float, str]]:
+    """Kernels and their stabilities, ascending."""
+
+    def grows(K: float) -> float:
+        return b + w * float(averages(sigma, np.array([K])).square[0]) - K
+
+    turns = turning_points(sigma, known, w)
+    places = np.sort(np.concatenate([known.nodes, turns]))
+    signs = np.sign(growth(known.square(places), places, w, b))
+    found: list[tuple[float, str]] = []
+    start = b + w * known.zero[0]
+    live = np.flatnonzero(signs)
+    if start == 0.0:
+        first = signs[live[0]] if len(live) else 0.0
+        found.append((0.0, "unstable" if first > 0.0 else "stable"))
+    for i, j in pairwise(live.tolist()):
+        between = [t for t in turns if places[i] < t < places[j]]
+        if signs[i] != signs[j]:
+            K = root_between(grows, float(places[i]), float(places[j]))
+            if K is not None:
+                found.append((K, "stable" if signs[i] > 0.0 else "unstable"))
+        elif between:
+            side = "below" if signs[i] > 0.0 else "above"
+            found.append((float(between[0]), f"stable from {side}"))
+    return found
+
+
+def turning_points(sigma: Activation, known: Table, C_W: float) -> Array:
+    """Kernels at which ``chi_par = 1``, ascending."""
+
+    def excess(K: float) -> float:
+        return C_W * float(averages(sigma, np.array([K])).slope[0]) - 1.0
+
+    nodes = known.nodes
+    values = C_W * known.slope(nodes) - 1.0
+    live = np.flatnonzero(np.abs(values) > ROUNDING)
+    found = [
+        root_between(excess, float(nodes[i]), float(nodes[j]))
+        for i, j in pairwise(live.tolist())
+        if values[i] * values[j] < 0.0
+    ]
+    return np.array([K for K in found if K is not None], dtype=np.float64)
+
+
+def _explodes(
+    sigma: Activation, known: Table, w: float, b: float, roots: list[tuple[float, str]]
+) -> float | None:
+    """Where kernels start to run away: from the last fixed point on, if they grow beyond it."""
+    slopes = tails(sigma)
+    if slopes is not None and w * 0.5 * sum(a * a for a in slopes) < 1.0:
+        return None
+    top = np.array([known.high])
+    if growth(known.square(top), top, w, b)[0] <= 0.0:
+        return None
+    return roots[-1][0] if roots else 0.0

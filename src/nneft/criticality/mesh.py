@@ -1,0 +1,116 @@
+"""Gauss-Legendre panels on the line of preactivations, fine where the activation varies.
+
+One mesh serves all kernels of an octave: the activation is evaluated once, and only the Gaussian's
+density changes from kernel to kernel. Panels are bisected until the activation is resolved, so that
+a tail that is a straight line costs nothing, however large the kernel.
+"""
+
+from functools import lru_cache
+from math import sqrt
+
+import numpy as np
+
+from nneft.activations.base import Activation
+from nneft.errors import NumericsError
+from nneft.gaussian.base import Array
+from nneft.gaussian.panels import legendre
+from nneft.gaussian.roots import reach
+
+#: Nodes of a panel.
+NODES = 16
+#: A panel is resolved when its last Legendre coefficients are below this, relative to its largest.
+RESOLVED, LAST = 1e-13, 4
+#: Longest panel in standard deviations: sixteen nodes integrate the density on it to rounding.
+LONGEST = 2.0
+#: Natural logarithm of what is left out of the Gaussian.
+DIGITS = 37.0
+#: Within this distance of the origin nothing is taken on trust, beyond it panels grow.
+NEAR = 32.0
+#: Most panels of a mesh.
+MOST_PANELS = 6_000
+
+
+def nodes(activation: Activation, low: float, high: float) -> tuple[Array, Array]:
+    """Nodes and weights, (n,) each, for Gaussians of variances from `low` to `high`.
+
+    Raises
+    ------
+    ValueError
+        Moments of the activation's square diverge.
+    nneft.NumericsError
+        They need more panels than `MOST_PANELS`.
+    """
+    furthest = reach(activation, sqrt(high), 2, DIGITS) * sqrt(high)
+    edges = np.array(_edges(activation, float(2.0 ** np.ceil(np.log2(furthest)))))
+    inside = edges[np.abs(edges) < furthest]
+    edges = np.concatenate([[-furthest], inside, [furthest]])
+    count = np.ceil(np.diff(edges) / (LONGEST * sqrt(low))).astype(int)
+    if count.sum() > MOST_PANELS:
+        raise _too_many(activation, high)
+    start, width = np.repeat(edges[:-1], count), np.repeat(np.diff(edges) / count, count)
+    within = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    points, weights = legendre(NODES)
+    half = 0.5 * width
+    x = (start + width * within + half)[:, None] + half[:, None] * points
+    return x.ravel(), (half[:, None] * weights).ravel()
+
+
+def _too_many(activation: Activation, kernel: float) -> NumericsError:
+    return NumericsError(
+        f"the kernel {kernel:.3g} is too large for {activation.name}, which varies over a length "
+        f"of {activation.scale:.3g} however far out: more than {MOST_PANELS} panels would be needed"
+    )
+
+
+@lru_cache(maxsize=512)
+def _edges(activation: Activation, furthest: float) -> tuple[float, ...]:
+    """Ends of panels that resolve the activation, kinks among them."""
+    edges = {-furthest, 0.0, furthest, *(k for k in activation.kinks if abs(k) < furthest)}
+    step = min(1.0, 2.0 * activation.scale)
+    near = np.arange(0.0, min(NEAR, furthest), step)
+    far = NEAR * 2.0 ** np.arange(0.0, max(0.0, np.log2(furthest / NEAR)), 0.5)
+    for x in (near, far[far < furthest]):
+        edges |= {*x.tolist(), *(-x).tolist()}
+    todo = np.array(sorted(edges))
+    low, high = todo[:-1], todo[1:]
+    done: list[Array] = []
+    while len(low):
+        fine = _resolved(activation, low, high) | (high - low < 1e-9 * activation.scale)
+        done.append(low[fine])
+        low, high = low[~fine], high[~fine]
+        middle = 0.5 * (low + high)
+        low, high = np.concatenate([low, middle]), np.concatenate([middle, high])
+        if sum(map(len, done)) + len(low) > MOST_PANELS:
+            raise _too_many(activation, furthest**2)
+    return (*np.sort(np.concatenate(done)).tolist(), furthest)
+
+
+def _resolved(activation: Activation, low: Array, high: Array) -> np.ndarray:
+    points, weights = legendre(NODES)
+    half = 0.5 * (high - low)[:, None]
+    x = 0.5 * (low + high)[:, None] + half * points
+    with np.errstate(all="ignore"):
+        values = np.asarray(activation(x), dtype=np.float64)
+        # overflows lie where no Gaussian reaches
+        finite = np.isfinite(values).all(axis=1)
+        # c_n = (n + 1/2) int sigma P_n
+        basis = np.polynomial.legendre.legvander(points, NODES - 1) * weights[:, None]
+        size = np.abs(values @ basis * (np.arange(NODES) + 0.5))
+        inner = np.minimum(np.abs(low), np.abs(high))
+        against = np.maximum(size.max(axis=1), _largest_within(activation, inner))
+        return np.asarray(~finite | (size[:, -LAST:].max(axis=1) <= RESOLVED * against))
+
+
+def _largest_within(activation: Activation, distance: Array) -> Array:
+    """Largest ``|sigma|`` nearer to the origin: by it a tail that decays is judged."""
+    x, largest = _growth(activation)
+    return largest[np.searchsorted(x, distance, side="right")]
+
+
+@lru_cache(maxsize=64)
+def _growth(activation: Activation) -> tuple[Array, Array]:
+    x = 2.0 ** np.arange(-60.0, 60.0, 0.125)
+    with np.errstate(all="ignore"):
+        values = np.maximum(np.abs(activation(x)), np.abs(activation(-x)))
+    running = np.maximum.accumulate(np.where(np.isfinite(values), values, 0.0))
+    return x, np.concatenate([[0.0], running])

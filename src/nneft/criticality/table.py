@@ -1,0 +1,156 @@
+"""The averages of one input as functions of the kernel, once and for all.
+
+On every octave of K a Chebyshev series in ``log K``: the averages are analytic functions of it
+(turning K in the complex plane turns the contour), and the series is judged at a point of its own.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import count
+
+import numpy as np
+
+from nneft.activations.base import Activation
+from nneft.criticality.averages import Averages, at_zero, averages
+from nneft.errors import NumericsError
+from nneft.gaussian.base import Array
+
+#: First octave, and the last that is tried: kernels from 1e-30 to 1e18.
+FIRST, LAST = -100, 60
+#: An octave that every table must reach.
+LEAST = -10
+DEGREE = 19
+#: Accuracy asked of a series, relative to the averages there or at K = 1, whichever is larger.
+ACCURACY = 1e-12
+#: Averages below this fraction of those at K = 1 are too faint to be relatively accurate.
+FAINT = 1e-7
+#: Where on its octave a series is judged.
+JUDGES = (0.0421, 0.5087, 0.9531, 0.9907)
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Averages of one activation as Chebyshev series.
+
+    Attributes
+    ----------
+    coefficients : (3, DEGREE + 1, octaves)
+        Of ``<sigma^2>``, ``<sigma'^2>``, ``<sigma sigma''>``.
+    zero
+        The limits at ``K -> 0+``.
+    error : (3,)
+        Largest relative error seen.
+    """
+
+    activation: Activation
+    coefficients: Array
+    zero: tuple[float, float, float]
+    error: Array
+
+    @property
+    def low(self) -> float:
+        """Kernel below which the limits at zero are used."""
+        return float(2.0**FIRST)
+
+    @property
+    def high(self) -> float:
+        """Largest kernel of the table."""
+        return float(2.0 ** (FIRST + self.coefficients.shape[2]))
+
+    @property
+    def nodes(self) -> Array:
+        """Kernels, ascending, four to the octave, from the lowest to the highest."""
+        octaves = self.coefficients.shape[2]
+        return np.asarray(2.0 ** (FIRST + 0.25 * np.arange(4 * octaves + 1)))
+
+    @property
+    def trusted(self) -> Array:
+        """Those of the `nodes` where the averages are not lost in their own rounding."""
+        nodes = self.nodes
+        return nodes[self.gradient(nodes) > FAINT * self.gradient(np.ones(1))]
+
+    def square(self, kernels: Array) -> Array:
+        """``<sigma^2>``."""
+        found = self._series(0, kernels)
+        below = self.zero[0] + self.zero[1] * kernels  # to first order, if sigma(0) sigma''(0) = 0
+        return np.where(kernels < self.low, below, found)
+
+    def gradient(self, kernels: Array) -> Array:
+        """``<sigma'^2>``."""
+        return np.where(kernels < self.low, self.zero[1], self._series(1, kernels))
+
+    def curvature(self, kernels: Array) -> Array:
+        """``<sigma sigma''>``."""
+        return np.where(kernels < self.low, self.zero[2], self._series(2, kernels))
+
+    def slope(self, kernels: Array) -> Array:
+        """``d<sigma^2>/dK = <sigma'^2> + <sigma sigma''>``."""
+        return self.gradient(kernels) + self.curvature(kernels)
+
+    def _series(self, which: int, kernels: Array) -> Array:
+        with np.errstate(divide="ignore"):
+            u = np.clip(np.log2(kernels), FIRST, None) - FIRST
+        rows = self.coefficients[which]
+        octave = np.minimum(u.astype(np.intp), rows.shape[1] - 1)
+        t = 2.0 * (u - octave) - 1.0
+        # Clenshaw's recurrence
+        one, two = rows[DEGREE][octave], np.zeros_like(t)
+        for n in range(DEGREE - 1, 0, -1):
+            one, two = rows[n][octave] + 2.0 * t * one - two, one
+        return np.asarray(rows[0][octave] + t * one - two)
+
+
+@lru_cache(maxsize=64)
+def table(activation: Activation) -> Table:
+    """The table of an activation, up to the largest kernel at which it can be had.
+
+    Raises
+    ------
+    ValueError
+        Gaussian moments of the activation's square diverge already at ``K = 1``.
+    nneft.NumericsError
+        They cannot be had at small kernels.
+    """
+    unit = averages(activation, np.ones(1))
+    found: list[Array] = []
+    worst = np.zeros(3)
+    for octave in count(FIRST):
+        if octave == LAST:
+            break
+        try:
+            series, error = _octave(activation, octave, unit)
+        except (ValueError, NumericsError):
+            if octave < LEAST:
+                raise
+            break
+        if not np.all(error <= ACCURACY):
+            if octave < LEAST:
+                raise NumericsError(
+                    f"the averages of {activation.name} near the kernel {2.0**octave:.3g} are "
+                    f"resolved to {error.max():.1e} only"
+                )
+            break
+        found.append(series)
+        worst = np.maximum(worst, error)
+    zero = at_zero(activation)
+    return Table(activation, np.stack(found, axis=2), (zero[0], zero[1], zero[2]), worst)
+
+
+def _octave(activation: Activation, octave: int, unit: Averages) -> tuple[Array, Array]:
+    """Coefficients (3, DEGREE + 1), and errors relative to the averages' own sizes."""
+    t = np.cos(np.pi * (np.arange(DEGREE + 1) + 0.5) / (DEGREE + 1))
+    kernels = 2.0 ** (octave + np.append(0.5 * (t + 1.0), JUDGES))
+    found = averages(activation, kernels)
+    values = np.stack(found[:3])
+    transform = np.polynomial.chebyshev.chebvander(t, DEGREE) * (2.0 / (DEGREE + 1))
+    transform[:, 0] *= 0.5
+    series = values[:, : DEGREE + 1] @ transform
+    at = slice(DEGREE + 1, None)
+    wrong = np.abs(
+        np.polynomial.chebyshev.chebval(2.0 * np.array(JUDGES) - 1.0, series.T) - values[:, at]
+    )
+    gradient = np.maximum(found.gradient[at], unit.gradient[0])
+    square = np.maximum(found.square[at], kernels[at] * gradient)
+    sizes = np.stack([square, gradient, gradient + found.size[at]])
+    sizes = np.maximum(sizes, np.finfo(np.float64).tiny)
+    return series, np.asarray(np.nan_to_num(wrong / sizes, nan=np.inf).max(axis=1))
