@@ -8,7 +8,8 @@ import pytest
 from rg.rational import Net, Series
 
 import nneft
-from nneft.rg import pairwise
+from nneft.gaussian import expectations
+from nneft.rg import pairwise, pairwise_series, pairwise_step
 from nneft.rg.pairwise import kernel
 
 #: Activations with C_W and C_b.
@@ -146,6 +147,27 @@ def test_kinks_away_from_zero():
     clip = nneft.Activation(lambda x: np.clip(x, -1.0, 1.0), kinks=(-1.0, 1.0))
     x = inputs(12, 2)
     agree(nneft.Network(WIDTHS[:4], clip, 1.5, 0.1), x, inputs(13, 2))
+
+
+@pytest.mark.parametrize("correlation", [0.3, 0.9, 0.97, 0.983, -0.97, 1.0])
+@pytest.mark.parametrize("name", ["selu", "elu", "tanh", "gelu"])
+def test_series_against_panels_and_lattices(name, correlation, monkeypatch):
+    monkeypatch.setattr(pairwise_series, "_worthwhile", lambda *_: 0.0)
+    activation = nneft.Network((1, 1), name, 1.0).activation
+    variances = np.array([0.7, 2.0])
+    first, second = np.array([0]), np.array([1])
+    covariance = np.array([correlation * np.sqrt(1.4)])
+    pairs = pairwise_series.Pairs(variances, first, second, covariance)
+    terms = [((1, 1), r) for r in pairwise_step.ORDERS] + pairwise_step.QUARTIC
+    found = pairwise_series.mehler(activation, pairs, terms)
+    # a kink's derivatives diverge at coincident inputs, where no series can do
+    assert found.done[0] == (not activation.kinks or correlation < 1.0)
+    if found.done[0]:
+        truth = expectations.moments(activation, pairs.kernels[0], terms)
+        wrong = np.abs(found.values[:, 0] - truth.values)
+        # the law of all estimates: never short by more than a factor of ten
+        assert np.all(wrong <= 10.0 * (found.errors[:, 0] + truth.errors))
+        assert np.all(found.errors[:, 0] <= 1e-11)
 
 
 def test_a_linear_network_has_no_correction():

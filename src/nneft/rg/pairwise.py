@@ -60,7 +60,12 @@ def kernel(
     Notes
     -----
     BCCZ (11), (24), (25), (A.19)-(A.22). Time grows with ``N1 N2`` and the depth. Pairs are done in
-    tiles of 256 x 256; beyond inputs and result that takes about 0.2 GiB, whatever their number.
+    tiles of 256 x 256; beyond inputs and result that takes 0.1 GiB, with kernels that are large or
+    kinks that need long series up to 1 GiB, whatever their number.
+
+    Nearly coincident inputs of a kinked activation: where the squared distance of two fields is
+    below 1e-10 of their kernel, ``K_1(ab)`` is taken as the mean of ``K_1(aa)`` and ``K_1(bb)``,
+    which it differs from by a few times that distance.
 
     The corrected kernel is a truncated series: for networks that are narrow or deep it need not be
     positive semi-definite.

@@ -22,8 +22,10 @@ from nneft.gaussian.factors import Factor, is_odd
 from nneft.gaussian.hermite import Coefficients, coefficients
 from nneft.gaussian.series import ACCEPTED, LENGTHS
 
-#: Rounding of the coefficients, amplified, that is accepted in derivatives of kinked activations.
-NOISE = 1e-11
+#: What is accepted in derivatives of kinked activations: cut off, and rounding, amplified.
+CUT, NOISE = 1e-12, 1e-11
+#: One length more for kinked activations, whose other methods take a hundred times as long.
+LONGEST = 2592
 #: Pairs summed at once, so that what a sum needs stays in the cache.
 CHUNK = 16384
 
@@ -100,11 +102,13 @@ def mehler(activation: Activation, pairs: Pairs, terms: Terms) -> Sums:
         The one-dimensional sums diverge, or cannot be had.
     """
     found = Sums.none(len(terms), len(pairs.first))
-    for length in LENGTHS:
+    for length in (*LENGTHS, LONGEST) if activation.kinks else LENGTHS:
         rest = np.flatnonzero(~found.done)
         if not len(rest):
             break
         left = pairs.part(rest)
+        if activation.kinks and len(rest) < _worthwhile(activation, left, length):
+            break
         try:
             factors = _factors(activation, left.variances, terms, length)
         except NumericsError:  # longer ones would be too long as well
@@ -114,6 +118,15 @@ def mehler(activation: Activation, pairs: Pairs, terms: Terms) -> Sums:
             here = Pairs(left.variances, *(v[places] for v in left[1:]))
             _accept(activation, here, terms, factors, found, rest[places])
     return found
+
+
+def _worthwhile(activation: Activation, pairs: Pairs, length: int) -> float:
+    """Number of pairs whose panels cost as much as this series' tables of Hermite functions.
+
+    A table grows as the square of the length, and kinks away from zero need one for each variance.
+    """
+    tables = len(pairs.variances) if any(activation.kinks) else 1
+    return 2.0 * tables * (length / 432) ** 2
 
 
 def _factors(
@@ -180,10 +193,11 @@ def _accept(
         cut = _cut(rho, term[1] if activation.kinks else (0, 0), len(f.values))
         cut = cut * f.share[pairs.first] * g.share[pairs.second]
         noise = f.noise[pairs.first] + g.noise[pairs.second]
-        if activation.kinks and any(term[1]):
+        singular = bool(activation.kinks) and any(term[1])
+        if singular:
             noise = noise * _amplification(rho, sum(term[1]))
             good &= noise <= NOISE
-        good &= cut <= ACCEPTED
+        good &= cut <= (CUT if singular else ACCEPTED)
         own = 0.0 if activation.kinks else activation.derivative_error(max(term[1]))
         relative[t] = cut + noise + own
     if not np.any(good):
@@ -215,9 +229,13 @@ def _cut(rho: Array, orders: tuple[int, ...], count: int) -> Array:
 
 
 def _amplification(rho: Array, order: int) -> Array:
-    """``sqrt(sum_n rho^2n (n+1) .. (n+m)) = sqrt(m! / (1 - rho^2)^(m+1))``: rounding, summed."""
+    """By how much weights ``w(n)`` raise the coefficients' rounding.
+
+    ``sum_n |rho|^n w(n) |f_n|`` is at most ``sqrt(sum_n rho^2n (n+1) .. (n+m)) = sqrt(m! / (1 -
+    rho^2)^(m+1))``; errors that add up at random reach its square root.
+    """
     with np.errstate(divide="ignore"):
-        return np.asarray(np.sqrt(factorial(order) / (1.0 - rho**2) ** (order + 1)))
+        return np.asarray((factorial(order) / (1.0 - rho**2) ** (order + 1)) ** 0.25)
 
 
 def _parity(
