@@ -174,7 +174,8 @@ def _check_support(support: Support, off: Array, layer: int) -> None:
         f"{ranks[batch]} for {support.scale.shape[-1]} inputs, but neuron {neuron}"
         f"{f' of configuration {batch}' if len(off) > 1 else ''} leaves it {by} "
         f"(relative to 1 + its length, in standard deviations; {support.allowed:.0e} is allowed): "
-        "such a configuration has zero density; take preactivations that this network made"
+        "such a configuration has zero density; take preactivations that this network made, in "
+        "double precision"
     )
 
 
@@ -220,7 +221,8 @@ def _checked(
         kind = type(preactivations).__name__
         raise TypeError(f"preactivations must be a sequence, {wanted}, got {kind}") from None
     if len(given) != depth:
-        raise ValueError(f"preactivations must hold {wanted}, got {len(given)} arrays")
+        hint = "; put a single layer's array into a list" if depth == 1 else ""
+        raise ValueError(f"preactivations must hold {wanted}, got {len(given)} arrays{hint}")
     fields = [_real(one, layer) for layer, one in enumerate(given, start=1)]
     batched = fields[0].ndim == 3
     lead = fields[0].shape[:1] if batched else ()

@@ -64,9 +64,10 @@ class Support:
         largest = np.max(np.abs(root), axis=-1, keepdims=True)
         unit = root / np.where(largest > 0.0, largest, 1.0)
         length = np.sqrt(np.sum(unit * unit, axis=-1, keepdims=True))
-        axes, sizes, _ = np.linalg.svd(
-            unit / np.where(length > 0.0, length, 1.0), full_matrices=False
-        )
+        unit = unit / np.where(length > 0.0, length, 1.0)
+        # M^T = Q T: the triangle has the same axes and sizes, and far fewer rows to turn.
+        triangle = np.linalg.qr(np.swapaxes(unit, -1, -2), mode="r")
+        axes, sizes, _ = np.linalg.svd(np.swapaxes(triangle, -1, -2), full_matrices=False)
         return cls((largest * length)[..., 0], axes, sizes, OF_ROOT)
 
     @classmethod
