@@ -56,6 +56,15 @@ def test_without_ghosts_a_wishart_matrix_has_these_couplings(p):
     assert exponent(ratios, leading) == pytest.approx(1.0, abs=0.15)
 
 
+def test_a_flow_of_order_two_gives_the_quartic_coupling_without_ghosts():
+    net = nneft.Network((2, 200, 20), "linear", 1.0)
+    flow = nneft.flow(net, kernel=K[:2, :2], order=2)
+    found = effective_action(flow, 2, ghosts=False)
+    wanted = effective_action(Wishart(K[:2, :2], 200, 20), 2, ghosts=False)
+    assert found.lambda_order == 1
+    np.testing.assert_allclose(found.lambda_, wanted.lambda_, rtol=1e-10, atol=1e-14)
+
+
 def test_the_couplings_of_tanh_with_ghosts_to_first_order():
     widths = np.array([40, 80, 160])
     left_mu, left_lambda, bare = [], [], []
