@@ -1,5 +1,6 @@
 """The pairwise kernel against the flow of each pair, exact arithmetic and samples."""
 
+import tracemalloc
 from fractions import Fraction as F
 
 import mpmath as mp
@@ -190,6 +191,20 @@ def test_the_result_does_not_depend_on_tiles(name, monkeypatch):
         np.testing.assert_allclose(one, other, rtol=1e-13, atol=1e-13)
 
 
+def test_memory_does_not_grow_with_the_number_of_inputs(monkeypatch):
+    monkeypatch.setattr(pairwise, "TILE", 64)
+    net = nneft.Network(WIDTHS[:4], "tanh", 1.5, 0.1)
+    x = inputs(24, 320)
+    peaks = []
+    kernel(net, x[:64], x[:64])  # fills the tables
+    for count in (64, 320):
+        tracemalloc.start()
+        kernel(net, x[:count], x[:count])
+        peaks.append(tracemalloc.get_traced_memory()[1] - 8 * count**2)
+        tracemalloc.stop()
+    assert peaks[1] < 1.2 * peaks[0]
+
+
 @pytest.mark.parametrize("name", ["tanh", "relu", "selu", "x + x**2/3"])
 def test_one_set_is_symmetric_and_equal_to_two(name):
     net = nneft.Network(WIDTHS, name, *TABLE[name])
@@ -236,6 +251,26 @@ def test_many_kernels_of_a_leading_order_flow():
     x = inputs(19, 40, 6)
     expected = nneft.flow(net, x, order=0).K(0)[-1]
     np.testing.assert_allclose(kernel(net, x, order=0), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("size", [1e-70, 1e70])
+def test_lengths_that_only_the_leading_order_can_have(size):
+    net = nneft.Network((5, 9, 9), "relu", 2.0)
+    x = size * inputs(23, 2)
+    size_squared = np.max(np.abs(kernel(net, x, order=0)))
+    agree(net, x, x[::-1], order=0)
+    assert 0.1 * size**2 < size_squared < 10.0 * size**2
+    x = 1e90 * inputs(23, 2)
+    with pytest.raises(nneft.NumericsError, match="V_4 overflows double precision at layer 2"):
+        kernel(net, x)
+    assert np.all(np.isfinite(kernel(net, x, order=0)))
+
+
+def test_one_input_and_plain_lists():
+    net = nneft.Network((2, 9, 9), "tanh", 1.5, 0.1)
+    one = kernel(net, [1, 2], [[1, 2], [3, 4]])
+    assert one.shape == (1, 2)
+    np.testing.assert_allclose(one[0, 0], nneft.flow(net, [1, 2]).mean()[-1, 0, 0], rtol=1e-13)
 
 
 NET = nneft.Network((3, 10, 10), "tanh", 1.0, 0.0)

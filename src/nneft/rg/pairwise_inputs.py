@@ -67,7 +67,9 @@ def alone(network: Network, variances: Array, lengths: Array, order: int) -> tup
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         for layer in range(1, network.depth + 1):
             last = layer == network.depth
-            check_range(layer, K_0[places] * lengths**2, V_4[places] * lengths**4, order)
+            random = order > 0 and layer > 1
+            fluctuations = V_4[places] * lengths**4 if random else np.zeros(0)
+            check_range(layer, K_0[places] * lengths**2, fluctuations)
             averages = (zero,) * 4 if last else _averages(network, layer, K_0, order)
             here = Alone(layer, K_0, K_1, V_4, *averages)
             layers.append(here.of(places))
@@ -114,8 +116,8 @@ def at_layer(layer: int) -> Iterator[None]:
         raise type(error)(f"at layer {layer}: {error}") from error
 
 
-def check_range(layer: int, K_0: Array, V_4: Array, order: int) -> None:
-    """Overflow and underflow by name; what is exactly zero is neither."""
+def check_range(layer: int, K_0: Array, V_4: Array) -> None:
+    """Overflow and underflow by name; what is exactly zero is neither. `V_4` may be empty."""
     for name, value in (("K_0", K_0), ("V_4", V_4)):
         if not np.all(np.isfinite(value)):
             raise NumericsError(
@@ -128,7 +130,7 @@ def check_range(layer: int, K_0: Array, V_4: Array, order: int) -> None:
                 "exponentially with depth; take a larger C_W or C_b, or fewer layers"
             )
     # V_4 scales as the square of the kernel and is gone, exactly zero, well before K_0 is.
-    if order and layer > 1 and np.any((K_0 > 0.0) & (K_0**2 < TINY)):
+    if len(V_4) and np.any((K_0 > 0.0) & (K_0**2 < TINY)):
         raise NumericsError(
             f"V_4 underflows double precision at layer {layer}, where K_0 is "
             f"{np.min(K_0):.3g}; take a larger C_W or C_b, or fewer layers"
