@@ -1,5 +1,6 @@
 """Criticality: fixed points of the kernel, phases, universality classes and susceptibilities."""
 
+from nneft.criticality.chi import Susceptibility, susceptibility
 from nneft.criticality.compromise import Compromise
 from nneft.criticality.correlation import Correlation
 from nneft.criticality.edge import Edge
@@ -13,6 +14,8 @@ __all__ = [
     "Edge",
     "FixedPoint",
     "FixedPoints",
+    "Susceptibility",
     "critical_point",
     "fixed_points",
+    "susceptibility",
 ]
