@@ -7,7 +7,8 @@ import pytest
 from gaussian import weights
 from gaussian.laws import holds, kernel, random_kernel
 
-from nneft.activations import resolve
+from nneft.activations import Activation, resolve
+from nneft.errors import NumericsError
 from nneft.gaussian import closed, expectations, lattice
 from nneft.gaussian.base import Moments, Terms
 
@@ -28,13 +29,35 @@ def check_single(name: str, variances: list[float], terms: Terms, accuracy: floa
         holds(here, weights.single(name, variance, terms), terms, accuracy)
 
 
-@pytest.mark.parametrize("name", ["tanh", "gelu", "sin", "x + x**2/3"])
+@pytest.mark.parametrize("name", ["tanh", "gelu", "sin", "x + x**2/3", "relu", "selu"])
 def test_one_input(name):
     check_single(name, [0.01, 1.0], TABLE)
 
 
+def test_a_kink_beside_the_origin():
+    check_single("max(x, 0.1*x+0.3)", [0.3], TABLE)
+
+
+def test_numerical_derivatives_are_not_needed_where_weights_do():
+    own = Activation(np.tanh)
+    terms: Terms = [((2,), (20,)), ((4,), (12,))]
+    found, exact = (expectations.singles(a, np.ones(1), terms) for a in (own, resolve("tanh")))
+    wrong = np.abs(found.values - exact.values)
+    assert np.all(wrong <= 10.0 * (found.errors + exact.errors))
+    assert np.all(found.errors <= 1e-6 * np.abs(exact.values))
+
+
+@pytest.mark.parametrize("kinks", [(), (0.0,)])
+def test_what_cannot_be_had_is_refused(kinks):
+    own = Activation(
+        lambda x: np.where(x > 0, np.tanh(x), np.tanh(x if not kinks else 2 * x)), kinks
+    )
+    with pytest.raises(NumericsError, match="take a lower order"):
+        expectations.singles(own, np.array([1e-12]), [((2,), (30,))])
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["tanh", "gelu", "sin", "silu", "erf", "x*exp(-x**2/2)"])
+@pytest.mark.parametrize("name", ["tanh", "gelu", "sin", "silu", "x*exp(-x**2/2)", "elu"])
 @pytest.mark.parametrize("variance", [1e-6, 1e-3, 0.1, 0.6, 3.0, 20.0])
 def test_one_input_at_order_twelve(name, variance):
     check_single(name, [variance], recursion(12))

@@ -7,17 +7,18 @@ With ``[f]`` the piecewise regular part and ``J_j(k)`` the jump of the j-th deri
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from math import comb
+from math import factorial
 
 import numpy as np
 
 from nneft.activations.base import Activation
 from nneft.gaussian.base import Array
+from nneft.gaussian.factors import Factor, factor_values, power_series
 
 #: Jumps below this, relative to what sigma and its derivatives make there, are rounding.
 _ROUNDING = 1e-13
-
-Factor = tuple[int, int]
+#: Derivatives with larger errors come from differences, not from a formula.
+_NUMERICAL = 1e-13
 
 
 def regular(
@@ -28,32 +29,11 @@ def regular(
     On a kink the limit from the `side` asked for, +1 or -1; if it does not matter, either or
     sigma's own value.
     """
-    highest = max(r for _, r in factors)
-    if highest == 0 and side is None:
-        known = {(1, 0): np.asarray(activation(x), dtype=np.float64)}
-    else:
-        derivatives = activation.derivatives(x, highest, side or 1)
-        known = {(1, r): row for r, row in enumerate(derivatives)}
-    known[0, 0] = np.ones_like(known[1, 0])
+    known = factor_values(activation, np.asarray(x), factors, side)
     out = np.empty((len(factors), *np.shape(x)))
-    for row, (p, r) in zip(out, factors, strict=True):
-        row[...] = _power(known, p, r)
+    for row, factor in zip(out, factors, strict=True):
+        row[...] = known[factor]
     return out
-
-
-def _power(known: dict[Factor, Array], p: int, r: int) -> Array:
-    """``(sigma^p)^(r)`` from what is known already: only what is asked for is multiplied."""
-    if (p, r) not in known:
-        if p == 0:
-            known[p, r] = np.zeros_like(known[0, 0])
-        else:
-            half = p // 2
-            # Leibniz: (f g)^(r) = sum_j C(r, j) f^(j) g^(r-j)
-            total = _power(known, half, 0) * _power(known, p - half, r)
-            for j in range(1, r + 1):
-                total += comb(r, j) * _power(known, half, j) * _power(known, p - half, r - j)
-            known[p, r] = total
-    return known[p, r]
 
 
 def at_points(activation: Activation, x: Array, factors: list[Factor]) -> Array:
@@ -78,13 +58,31 @@ def jumps(activation: Activation, power: int, order: int) -> tuple[tuple[float, 
     factors = [(power, r) for r in range(highest + 1)]
     right, left = (regular(activation, kinks, factors, side) for side in (1, -1))
     size = np.maximum(np.abs(right), np.abs(left))
+    summed = _summed(activation, power, highest)
     found = right - left
     # a difference of rounding must not become a delta function: at small K it would be seen
     for j in range(highest + 1):
-        natural = (size * (activation.scale ** (np.arange(highest + 1) - j))[:, None]).max(axis=0)
-        noise = max(_ROUNDING, 10.0 * activation.derivative_error(j))
-        found[j][np.abs(found[j]) <= noise * natural] = 0.0
+        lower = np.arange(max(j, 2) + 1)
+        natural = (size[lower] * (activation.scale ** (lower - float(j)))[:, None]).max(axis=0)
+        noise = _ROUNDING * np.maximum(summed[j], size[lower[-1]] if j < 2 else 0.0)
+        if activation.derivative_error(j) > _NUMERICAL:
+            noise = np.maximum(noise, 10.0 * activation.derivative_error(j) * natural)
+        found[j][np.abs(found[j]) <= noise] = 0.0
     return tuple(tuple(column) for column in found[: order + 1].T.tolist())
+
+
+def _summed(activation: Activation, power: int, highest: int) -> Array:
+    """What derivatives of a power are summed up from at the kinks, absolute: (highest + 1, kinks).
+
+    Where sums cancel, their rounding is relative to this.
+    """
+    factorials = np.array([float(factorial(r)) for r in range(highest + 1)])[:, None]
+    total = np.zeros((highest + 1, len(activation.kinks)))
+    for side in (1, -1):
+        own = activation.derivatives(np.array(activation.kinks), highest, side)
+        taylor = power_series(np.abs(own) / factorials, {power: highest})[power]
+        total = np.maximum(total, taylor[: highest + 1] * factorials)
+    return total
 
 
 def hermite_sum(coefficients: list[float], y: Array) -> Array:

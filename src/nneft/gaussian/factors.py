@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from nneft.activations.base import Activation
-from nneft.gaussian.base import Array
+from nneft.errors import NumericsError
+from nneft.gaussian.base import Array, Moments
 
 Factor = tuple[int, int]
 
@@ -15,30 +16,44 @@ Factor = tuple[int, int]
 _POINTS = 2048
 #: Where a pilot looks, in standard deviations.
 _PILOT = np.linspace(-6.0, 6.0, 61)
+#: Derivatives with relative errors above this are not known.
+_UNKNOWN = 0.1
 _EPS = float(np.finfo(np.float64).eps)
 
 
 def factor_values(
-    activation: Activation, x: Array, factors: Collection[Factor]
+    activation: Activation, x: Array, factors: Collection[Factor], side: int | None = None
 ) -> dict[Factor, Array]:
-    """The regular part of ``(sigma^p)^(r)(x)`` for each ``(p, r)`` asked for, shaped as `x`."""
+    """The regular part of ``(sigma^p)^(r)(x)`` for each ``(p, r)`` asked for, shaped as `x`.
+
+    On a kink the limit from the `side` asked for, +1 or -1; if it does not matter, either or
+    sigma's own value.
+    """
     factors = set(factors)
     highest = max(r for _, r in factors)
-    if highest == 0:
+    if highest == 0 and side is None:
         sigma = np.asarray(activation(x), dtype=np.float64)
         powers = power_series(sigma[None], {p: 0 for p, _ in factors})
         return {(p, r): powers[p][0] for p, r in factors}
-    orders = {p: max(r for q, r in factors if q == p) for p, _ in factors}
+    orders = highest_orders(factors)
     flat = np.ascontiguousarray(x, dtype=np.float64).ravel()
     found = {f: np.empty(flat.size) for f in factors}
     factorials = np.array([float(factorial(r)) for r in range(highest + 1)])
     for start in range(0, flat.size, _POINTS):
         part = slice(start, start + _POINTS)
-        taylor = activation.derivatives(flat[part], highest) / factorials[:, None]
+        taylor = activation.derivatives(flat[part], highest, side or 1) / factorials[:, None]
         powers = power_series(taylor, orders)
         for p, r in factors:
             np.multiply(powers[p][r], factorials[r], out=found[p, r][part])
     return {f: values.reshape(np.shape(x)) for f, values in found.items()}
+
+
+def highest_orders(factors: Collection[Factor]) -> dict[int, int]:
+    """The highest derivative of each power."""
+    found: dict[int, int] = {}
+    for p, r in factors:
+        found[p] = max(found.get(p, 0), r)
+    return found
 
 
 def power_series(taylor: Array, orders: Mapping[int, int]) -> dict[int, Array]:
@@ -132,6 +147,39 @@ def pilots(
             logs = np.where(np.isnan(logs), np.inf, logs)
             found[p] = Pilot(logs, own[: order + 1, None] + _EPS * (ratio - 1.0))
     return found
+
+
+def refuse_unknown(
+    activation: Activation, variances: Array, orders: Array, found: Moments, size: Array
+) -> None:
+    """Refuse derivatives that neither the function's values nor its derivatives determine.
+
+    Parameters
+    ----------
+    orders : (T,)
+        The derivatives r of ``(sigma^p)^(r)``.
+    found
+        Their means and errors, (T, N).
+    size : (T, N)
+        ``<sigma^2p>^(1/2)``: over the scale to the power of r what counts as no garbage.
+
+    Raises
+    ------
+    nneft.NumericsError
+        An estimated error is not finite, or as large as value and size both, where derivatives
+        come from differences.
+    """
+    values, errors = found
+    own = np.array([activation.derivative_error(int(r)) for r in orders])
+    natural = np.maximum(np.abs(values), size * activation.scale ** (-1.0 * orders[:, None]))
+    lost = (own[:, None] > _UNKNOWN) & (errors > _UNKNOWN * natural)
+    bad = np.argwhere(lost | ~np.isfinite(values) | ~np.isfinite(errors))
+    if bad.size:
+        t, i = bad[0]
+        raise NumericsError(
+            f"derivative {int(orders[t])} of a moment of {activation.name} at the variance "
+            f"{variances[i]:.3g} cannot be had in double precision; take a lower order"
+        )
 
 
 def is_odd(activation: Activation, powers: tuple[int, ...], derivatives: tuple[int, ...]) -> bool:

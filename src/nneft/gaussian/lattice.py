@@ -20,7 +20,7 @@ from nneft.activations.base import Activation
 from nneft.errors import NumericsError
 from nneft.gaussian.base import Array, Moments, Terms
 from nneft.gaussian.contraction import Indices, Operand, total
-from nneft.gaussian.factors import Factor, factor_values, is_odd, pilots
+from nneft.gaussian.factors import Factor, factor_values, highest_orders, is_odd, pilots
 from nneft.gaussian.roots import Root, pivoted_root, reach
 from nneft.gaussian.tables import Table
 
@@ -193,10 +193,7 @@ class _Lattice:
         deviations = np.sqrt(np.sum(self.root.factor**2, axis=1))
         found = []
         for a, factors in zip(self.root.order, self.factors, strict=True):
-            orders: dict[int, int] = {}
-            for p, r in factors:
-                orders[p] = max(orders.get(p, 0), r)
-            looks = pilots(self.activation, deviations[[a]], orders)
+            looks = pilots(self.activation, deviations[[a]], highest_orders(factors))
             found.append(np.array([looks[p].noise[r, 0] for p, r in factors]))
         return found
 

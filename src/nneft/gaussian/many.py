@@ -7,7 +7,8 @@ import numpy as np
 from nneft.activations.base import Activation
 from nneft.gaussian.base import Array, Moments, Terms
 from nneft.gaussian.conditioning import Features, Order, features, narrowest
-from nneft.gaussian.distribution import Distribution, Factor, regular
+from nneft.gaussian.distribution import Distribution, regular
+from nneft.gaussian.factors import Factor
 from nneft.gaussian.mesh import Cells, advise, cells, span
 from nneft.gaussian.panels import Advice, Nodes, Panels, Resolution, joint, place
 from nneft.gaussian.single import FINE, extent, norms, rounding

@@ -8,7 +8,8 @@ import numpy as np
 
 from nneft.activations.base import Activation
 from nneft.gaussian.base import Array, Moments, Terms
-from nneft.gaussian.distribution import Distribution, Factor, hermite_sum, regular
+from nneft.gaussian.distribution import Distribution, hermite_sum, regular
+from nneft.gaussian.factors import Factor
 from nneft.gaussian.mesh import Cells, advise, cells, span
 from nneft.gaussian.panels import Advice, Cores, Nodes, Resolution, joint, place
 from nneft.gaussian.single import COARSE, FINE, extent, norms, numerical, rounding

@@ -7,7 +7,8 @@ import numpy as np
 
 from nneft.activations.base import Activation
 from nneft.gaussian.base import Array
-from nneft.gaussian.distribution import Factor, at_points, regular
+from nneft.gaussian.distribution import at_points, regular
+from nneft.gaussian.factors import Factor
 from nneft.gaussian.mesh import Cells, advise
 from nneft.gaussian.panels import Advice, Resolution, legendre, no_cores, place, split
 

@@ -19,9 +19,8 @@ from numpy.typing import NDArray
 from scipy.special import gammaln
 
 from nneft.activations.base import Activation
-from nneft.errors import NumericsError
 from nneft.gaussian.base import Array, Moments, Terms
-from nneft.gaussian.factors import factor_values, is_odd, pilots
+from nneft.gaussian.factors import factor_values, highest_orders, is_odd, pilots, refuse_unknown
 from nneft.gaussian.hermite import ENOUGH, FINEST, Rule, blocks, hermite_functions, rule_for
 from nneft.gaussian.lattice import ROUNDING
 
@@ -91,9 +90,7 @@ def _group(activation: Activation, variances: Array, terms: Terms) -> Moments:
 
 def _rows(activation: Activation, variances: Array, terms: Terms) -> list[_Rows]:
     """The terms by powers; derivatives are not taken where a pilot finds weights far better."""
-    highest = {p[0]: 0 for p, _ in terms}
-    for (p,), (r,) in terms:
-        highest[p] = max(highest[p], r)
+    highest = highest_orders([(p, r) for (p,), (r,) in terms])
     ends = np.sqrt([np.min(variances), np.max(variances)])
     found = []
     for power, pilot in sorted(pilots(activation, ends, highest).items()):
@@ -157,22 +154,22 @@ def _on_rule(
     """The sums on one rule, and their largest error relative to their absolute values."""
     tables = _Tables.of(rule, length, even=activation.parity is not None)
     terms = sum(len(row.terms) for row in rows)
-    values, errors, wrongs = (np.zeros((terms, len(variances))) for _ in range(3))
+    values, errors, wrongs, sizes = (np.zeros((terms, len(variances))) for _ in range(4))
     factors = {(row.power, a) for row in rows for a in range(len(row.noise))}
     for block in blocks(len(variances), len(tables.z) * len(factors)):
         deviations = np.sqrt(variances[block])
         found = factor_values(activation, deviations[:, None] * tables.z, factors)
         for row in rows:
             f = np.array([found[row.power, a] for a in range(len(row.noise))])
-            taken = _best(_log_norms(f, tables.weights), row.noise, deviations, row.orders)
+            logs = _log_norms(f, tables.weights)
+            taken = _best(logs, row.noise, deviations, row.orders)
             place = np.ix_(row.terms, np.arange(len(variances))[block])
+            sizes[place] = np.exp(logs[0])
             values[place], errors[place], wrongs[place] = _sums(f, tables, row, taken, deviations)
-    if not np.all(np.isfinite(values) & np.isfinite(errors)):
-        bad = np.argwhere(~np.isfinite(values + errors))[0]
-        raise NumericsError(
-            f"derivatives of the moments of {activation.name} at the variance "
-            f"{variances[bad[1]]:.3g} cannot be had in double precision; take a lower order"
-        )
+    orders = np.zeros(terms)
+    for row in rows:
+        orders[row.terms] = row.orders
+    refuse_unknown(activation, variances, orders, Moments(values, errors), sizes)
     return Moments(values, errors), float(np.max(wrongs, initial=0.0))
 
 
