@@ -11,6 +11,14 @@ from typing import TYPE_CHECKING, Any
 from nneft._version import __version__
 
 if TYPE_CHECKING:
+    from nneft.actions import (
+        Action,
+        EffectiveAction,
+        GhostCancellation,
+        action,
+        effective_action,
+        ghost_cancellation,
+    )
     from nneft.activations import Activation
     from nneft.comparison import Comparison, compare
     from nneft.ensemble import Ensemble, Estimate, sample
@@ -22,46 +30,61 @@ if TYPE_CHECKING:
     from nneft.rg.contributions import Contributions, contributions
     from nneft.rg.driver import flow
     from nneft.rg.flow import Flow
+    from nneft.rg.pairwise import kernel
 
 # Looked up when first asked for, so that importing the package, and the command line's --help, take
 # no time: NumPy and SciPy are loaded by what needs them.
 _HOMES = {
+    "Action": "nneft.actions",
     "Activation": "nneft.activations",
     "Comparison": "nneft.comparison",
     "Contributions": "nneft.rg.contributions",
     "Diagram": "nneft.feynman",
     "Diagrams": "nneft.feynman",
+    "EffectiveAction": "nneft.actions",
     "Ensemble": "nneft.ensemble",
     "Estimate": "nneft.ensemble",
     "Flow": "nneft.rg.flow",
+    "GhostCancellation": "nneft.actions",
     "Network": "nneft.network",
     "NumericsError": "nneft.errors",
+    "action": "nneft.actions",
     "compare": "nneft.comparison",
     "contributions": "nneft.rg.contributions",
     "diagrams": "nneft.feynman",
+    "effective_action": "nneft.actions",
     "exact": "nneft.finite_width.one_input",
     "flow": "nneft.rg.driver",
+    "ghost_cancellation": "nneft.actions",
+    "kernel": "nneft.rg.pairwise",
     "load": "nneft.files",
     "sample": "nneft.ensemble",
 }
 
 __all__ = [
+    "Action",
     "Activation",
     "Comparison",
     "Contributions",
     "Diagram",
     "Diagrams",
+    "EffectiveAction",
     "Ensemble",
     "Estimate",
     "Flow",
+    "GhostCancellation",
     "Network",
     "NumericsError",
     "__version__",
+    "action",
     "compare",
     "contributions",
     "diagrams",
+    "effective_action",
     "exact",
     "flow",
+    "ghost_cancellation",
+    "kernel",
     "load",
     "sample",
 ]

@@ -50,13 +50,8 @@ def correlator(flow: Flow, legs: Sequence[Leg], layer: int, *, connected: bool =
 
 def _cumulant(flow: Flow, layer: int, pairs: list[tuple[int, int]]) -> float:
     """``kappa_k`` of the entries of G that these pairs of inputs name."""
-    if len(pairs) == 1:
-        (a, b) = pairs[0]
-        return float(flow.mean()[layer - 1, a, b])
     at = tuple(a for pair in pairs for a in pair)
-    below = flow.network.widths[layer - 1]
-    value = flow.V(len(at), at=at)[layer - 1]
-    return float(value / below ** (len(pairs) - 1))
+    return float(flow.cumulant(len(at), at=at)[layer - 1])
 
 
 def _pairings(fields: list[Leg]) -> Iterator[list[tuple[int, int]]]:

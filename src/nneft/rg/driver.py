@@ -6,14 +6,15 @@ from numpy.typing import ArrayLike
 from nneft.errors import NumericsError
 from nneft.gaussian.base import Array
 from nneft.network import Network
+from nneft.rg.cost import check_cost
 from nneft.rg.flow import Flow
-from nneft.rg.reduction import reduce_inputs
+from nneft.rg.recursion import Method, default_method, states
+from nneft.rg.reduction import Reduction, reduce_inputs
+from nneft.rg.state import LayerState
 from nneft.rg.step import TINY, check_range, first_state, step
 
-#: Most bytes that the four-point correlators of all layers may take.
-MOST_BYTES = 4 * 2**30
-#: Highest order in 1/n of the mean kernel that the recursion holds.
-HIGHEST_ORDER = 1
+#: Largest relative error, in the sense of `Flow.error`, of what is held beyond order 1.
+MOST_ERROR = 1e-3
 
 
 def flow(
@@ -22,6 +23,7 @@ def flow(
     *,
     kernel: ArrayLike | None = None,
     order: int = 1,
+    method: str | None = None,
 ) -> Flow:
     """Mean kernel and connected correlators of every layer, to an order in 1/n.
 
@@ -34,45 +36,112 @@ def flow(
     kernel : (N, N)
         Kernel of the first layer, positive semi-definite.
     order
-        0: ``K_0`` alone, for hundreds of inputs. 1: ``K_0``, ``K_1`` and ``V_4`` at leading order.
+        0: ``K_0`` alone, for hundreds of inputs. P: ``K_0 .. K_P``, and ``V_2k`` with its
+        corrections down to ``n^-(P-k+1)`` relative to the leading one, for all ``k <= P + 1``.
+    method
+        How a step is evaluated: ``"series"``, truncated power series, or ``"diagrams"``, Feynman
+        diagrams contracted. None takes BCCZ's formulas at orders 0 and 1, beyond them the faster
+        one: series for one and two distinct inputs, diagrams for more.
 
     Returns
     -------
     Flow
-        With ``K(p)``, ``V(4)``, ``mean()``, ``cumulant(4)`` and the error bound ``error``.
+        With ``K(p)``, ``V(points, order)``, ``mean()``, ``cumulant(points)`` and the error bound
+        ``error``.
 
     Raises
     ------
     ValueError, TypeError
-        A wrong call: inputs or kernel of the wrong shape, an order that is not available, an
-        activation whose Gaussian moments diverge.
+        A wrong call: inputs or kernel of the wrong shape; an order that would need too much memory,
+        with the number of bytes; an activation whose Gaussian moments diverge.
     nneft.NumericsError
         Overflow, underflow or an accuracy that is not reached, with the layer's number.
 
     Notes
     -----
-    BCCZ (11), (24), (25), (A.19)-(A.22); normalisations in `nneft.conventions`.
+    Orders 0 and 1: BCCZ (11), (24), (25), (A.19)-(A.22). Any order: the law of total cumulance,
+    ``kappa(G_A1, .., G_Ak) = sum over set partitions of kappa(n^{1-|B|} F_B(G^(l-1)) : B)``, with
+    ``F_B(H)`` the joint cumulant of the ``C_b + C_W sigma_a sigma_b`` of a block. Normalisations
+    in `nneft.conventions`.
     """
     if not isinstance(network, Network):
         raise TypeError(
             f"the network must be a nneft.Network, got {type(network).__name__}; "
             "make one with nneft.Network(widths, activation, C_W, C_b)"
         )
-    if isinstance(order, bool) or not isinstance(order, int):
-        raise TypeError(f"order must be an integer, got {order!r}")
-    if not 0 <= order <= HIGHEST_ORDER:
-        raise ValueError(f"order must be from 0 to {HIGHEST_ORDER}, got {order}")
+    chosen = _checked_method(_checked_order(order), method)
     first = network.first_kernel(inputs=inputs, kernel=kernel)
     _check_first(network, first, inputs)
     reduction = reduce_inputs(network, first)
-    if order:
-        _check_memory(len(reduction.kernel), network.depth)
-    states = [first_state(reduction.kernel, order)]
-    while len(states) < network.depth:
-        states.append(step(states[-1], network))
+    check_cost(network, len(reduction.kernel), order, chosen)
+    if chosen is None and order > 1:
+        chosen = default_method(len(reduction.kernel))
+    found = _stepped(network, reduction, order if chosen is None else 0)
+    if chosen is not None:
+        kernels = np.stack([state.K_0 for state in found])
+        found = list(states(network, kernels, order, chosen, reduction.scales))
+    made = Flow(network=network, order=order, states=tuple(found), reduction=reduction)
+    if order > 1:
+        _check_reached(made)
+    return made
+
+
+def _stepped(network: Network, reduction: Reduction, order: int) -> list[LayerState]:
+    """By the formulas of order 0 or 1."""
+    found = [first_state(reduction.kernel, order)]
+    while len(found) < network.depth:
+        found.append(step(found[-1], network))
         # Lengths that a reduction took out come back in the results.
-        check_range(states[-1], reduction.scales)
-    return Flow(network=network, order=order, states=tuple(states), reduction=reduction)
+        check_range(found[-1], reduction.scales)
+    return found
+
+
+def _checked_order(order: int) -> int:
+    if isinstance(order, bool) or not isinstance(order, int):
+        raise TypeError(f"order must be an integer, got {order!r}")
+    if order < 0:
+        raise ValueError(f"order must be 0 or more, got {order}")
+    return order
+
+
+def _checked_method(order: int, method: str | None) -> Method | None:
+    if method is None:
+        return None
+    try:
+        chosen = Method(method)
+    except ValueError:
+        names = " or ".join(f'"{m}"' for m in Method)
+        raise ValueError(f"method must be {names}, or None, got {method!r}") from None
+    if order == 0:
+        raise ValueError("order 0 has one method only; leave method out, or take order 1 or more")
+    return chosen
+
+
+def _check_reached(made: Flow) -> None:
+    """Refuse what has no digits left, naming the layer."""
+    lost = ~(made.error <= MOST_ERROR)
+    if np.any(lost):
+        layer = int(np.argmax(lost)) + 1
+        raise NumericsError(
+            f"at layer {layer} order {made.order} is known to a relative accuracy of "
+            f"{made.error[layer - 1]:.1g} only, {MOST_ERROR:.0e} was promised: "
+            f"{_reason(made, layer)}; take a lower order or fewer layers"
+        )
+
+
+def _reason(made: Flow, layer: int) -> str:
+    """What most likely costs the digits."""
+    kernel = made.states[max(layer - 2, 0)].K_0
+    deviations = np.sqrt(np.diag(kernel))
+    if len(kernel) > 1 and made.network.activation.kinks:
+        upper = np.triu_indices(len(kernel), 1)
+        safe = np.where(deviations > 0.0, deviations, 1.0)
+        largest = float(np.max(np.abs(kernel / safe[:, None] / safe)[upper]))
+        return (
+            f"two inputs have a correlation of {largest:.6g} there, and derivatives of a kinked "
+            "activation diverge where it tends to one"
+        )
+    return "successive terms cancel"
 
 
 def _check_first(network: Network, first: Array, inputs: ArrayLike | None) -> None:
@@ -84,16 +153,4 @@ def _check_first(network: Network, first: Array, inputs: ArrayLike | None) -> No
     if np.any(lost):
         raise NumericsError(
             "K_0 underflows double precision at layer 1: the inputs are too small; scale them"
-        )
-
-
-def _check_memory(count: int, depth: int) -> None:
-    """Refuse V_4 on so many inputs that it could not be held, with the bytes it would take."""
-    pairs = count * (count + 1) // 2
-    # V_4 and its error for every layer, and a handful of the same size while a step is made.
-    needed = 8 * pairs**2 * (2 * depth + 12)
-    if needed > MOST_BYTES:
-        raise ValueError(
-            f"order 1 on {count} distinct inputs needs {needed / 2**30:.3g} GiB for V_4 in "
-            f"{depth} layers, more than {MOST_BYTES / 2**30:.3g} GiB; take fewer inputs, or order=0"
         )

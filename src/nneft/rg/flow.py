@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import factorial
 from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,11 +17,16 @@ from nneft.errors import NumericsError
 from nneft.gaussian.base import Array
 from nneft.network import Network
 from nneft.rg.averages import pair_index
+from nneft.rg.multisets import dense_places, multisets, multisets_of_one, rank
 from nneft.rg.reduction import Reduction
 from nneft.rg.state import LayerState
 
 if TYPE_CHECKING:
     import xarray as xr
+
+
+#: Most bytes of a dense array that is handed out.
+MOST_BYTES = 8 * 2**30
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,11 +62,11 @@ class Flow:
             ``p`` is not among the orders held.
         """
         if p not in range(self.order + 1):
-            held = ", ".join(f"K({q})" for q in range(self.order + 1))
             raise ValueError(
-                f"K({p}) is not held by a flow of order {self.order}, which has {held}"
+                f"K({p}) is not held by a flow of order {self.order}, which has K(0) to "
+                f"K({self.order}); {self._hint(p)}"
             )
-        return self._kernels([s.K_0 if p == 0 else s.K_1 for s in self.states])
+        return self._dense([s.K[p] for s in self.states], 1)
 
     def V(self, points: int, order: int = 0, *, at: tuple[int, ...] | None = None) -> Array:
         """``V_points`` at one order: the coefficient of ``n_{l-1}^-(k-1+order)`` in ``kappa_k``.
@@ -68,7 +74,7 @@ class Flow:
         Parameters
         ----------
         points
-            ``2k``; 4 is held by a flow of order 1.
+            ``2k``, from 4 on; a flow of order P holds ``k + order <= P + 1``.
         order
             Order in 1/n relative to the leading one.
         at
@@ -77,42 +83,34 @@ class Flow:
 
         Returns
         -------
-        (L, N, N, N, N), or (L,) with `at`.
+        (L, N, .., N) with `points` axes of inputs, or (L,) with `at`.
 
         Raises
         ------
         ValueError
-            Points or an order that are not held; indices out of range or of the wrong number.
+            Points or an order that are not held; indices out of range or of the wrong number; a
+            dense array that is too large.
         """
-        self._check_held(points, order)
-        correlators = [s.V_4 for s in self.states]
-        if at is not None:
-            a, b, c, d = self._checked_indices(at, points)
-            A, B = self._pairs[a, b], self._pairs[c, d]
-            lengths = np.prod(self.reduction.lengths[[a, b, c, d]])
-            return np.array([v[A, B] * lengths for v in correlators if v is not None])
-        A = self._pairs
-        return np.stack(
-            [self._scaled(v[A[:, :, None, None], A]) for v in correlators if v is not None]
-        )
+        k = self._held(points, order)
+        held = [state.V[k - 2][order] for state in self.states]
+        return self._dense(held, k) if at is None else self._component(held, at, points)
 
     def mean(self) -> Array:
         """``<G^(l)>``, the sum over the orders held at the network's own widths: (L, N, N)."""
-        below = np.array(self.network.widths[:-1], dtype=float)[:, None, None]
-        total = self.K(0)
-        for p in range(1, self.order + 1):
-            total = total + self.K(p) / below**p
-        return total
+        return self._dense(self._summed(1), 1)
 
-    def cumulant(self, points: int) -> Array:
+    def cumulant(self, points: int, *, at: tuple[int, ...] | None = None) -> Array:
         """``kappa_{points/2}`` of G, summed over the orders held at the network's own widths.
 
-        ``cumulant(4)`` is the covariance of ``G_ab`` and ``G_cd``: (L, N, N, N, N).
+        ``cumulant(4)`` is the covariance of ``G_ab`` and ``G_cd``: (L, N, N, N, N). Parameters and
+        errors as of `V`; 2 points are the mean.
         """
-        if points == 2:
-            return self.mean()
-        below = np.array(self.network.widths[:-1], dtype=float)
-        return np.asarray(self.V(points) / below.reshape(-1, 1, 1, 1, 1), dtype=np.float64)
+        k = 1 if points == 2 else self._held(points, 0)
+        return (
+            self._dense(self._summed(k), k)
+            if at is None
+            else self._component(self._summed(k), at, points)
+        )
 
     def correlator(
         self, legs: Sequence[tuple[int, int]], layer: int, *, connected: bool = True
@@ -150,19 +148,31 @@ class Flow:
         """Bound on the relative numerical error of everything held, by layer: (L,).
 
         The errors of all expectations used, carried through the depth to first order. Relative to
-        ``sqrt(K_aa K_bb)`` for the kernel and ``K_1``, and to ``sqrt(V_aaaa V_bbbb)`` for ``V_4``,
-        so that zero crossings do not count; `errors` holds them component by component.
+        ``sqrt(K_aa K_bb)`` for the kernel and ``K_1``, and to ``sqrt(V_4(A;A) V_4(B;B))`` for
+        ``V_4``, so that zero crossings do not count. Beyond these, to how correlators grow: with
+        ``u = max_a V_4(aa;aa) / K_aa^2``, ``K_p`` to ``p! u^p`` of the kernel, and ``V_2k`` at
+        relative order q to ``(k-1+q)! u^{k/2-1+q}`` times ``sqrt(V_4(A;A))`` for each pair A.
+        `errors` holds them component by component.
         """
         return np.array([_relative_error(state) for state in self.states])
 
     def errors(self, name: str) -> Array:
-        """Absolute error bounds of ``"K_0"``, ``"K_1"`` or ``"V_4"``, shaped as the quantity."""
-        self._check_name(name)
-        found = [getattr(s, f"error_{name}") for s in self.states]
-        if name == "V_4":
-            A = self._pairs
-            return np.stack([self._scaled(v[A[:, :, None, None], A]) for v in found])
-        return self._kernels(found)
+        """Absolute error bounds of ``"K_0"``, ``"V_4"``, ``"V_4_1"`` ..; shaped as the quantity."""
+        for found, k, order in self.held():
+            if found == name:
+                parts = [s.error_K if k == 1 else s.error_V[k - 2] for s in self.states]
+                return self._dense([part[order] for part in parts], k)
+        names = ", ".join(found for found, _, _ in self.held())
+        raise ValueError(f"the flow holds {names}, not {name!r}")
+
+    def held(self) -> list[tuple[str, int, int]]:
+        """Names of what is held, as in `to_xarray`, with the number of pairs and the order."""
+        kernels = [(f"K_{p}", 1, p) for p in range(self.order + 1)]
+        return kernels + [
+            (f"V_{2 * k}" + f"_{q}" * (q > 0), k, q)
+            for k in range(2, self.order + 2)
+            for q in range(self.order + 2 - k)
+        ]
 
     def to_xarray(self) -> xr.Dataset:
         """Everything held as a labelled dataset, with attributes that say what made it."""
@@ -183,16 +193,38 @@ class Flow:
         index = pair_index(len(self.reduction.kernel))
         return np.asarray(index[np.ix_(of, of)], dtype=np.intp)
 
-    def _kernels(self, held: list[Array | None]) -> Array:
-        """Arrays over distinct inputs or their pairs to (L, N, N)."""
-        of = self.reduction.of
-        return np.stack(
-            [
-                self._scaled(v[np.ix_(of, of)] if v.ndim == 2 else v[self._pairs])
-                for v in held
-                if v is not None
-            ]
-        )
+    def _summed(self, k: int) -> list[Array]:
+        """``kappa_k`` of each layer at the network's own widths, smallest terms first."""
+        found = []
+        for state, below in zip(self.states, self.network.widths[:-1], strict=True):
+            terms = state.K if k == 1 else state.V[k - 2]
+            total = np.zeros_like(terms[0])
+            for q in reversed(range(len(terms))):
+                total = total + terms[q] / float(below) ** (k - 1 + q)
+            found.append(total)
+        return found
+
+    def _dense(self, held: Sequence[Array], k: int) -> Array:
+        """Components over distinct pairs, by layer, to (L, N, .., N) with 2k axes of inputs."""
+        count, inputs = len(self.reduction.of), self._pairs
+        needed = 8 * len(held) * count ** (2 * k)
+        if needed > MOST_BYTES:
+            raise ValueError(
+                f"V({2 * k}) of {count} inputs as a dense array would take {needed:.3g} bytes; "
+                "ask for components, V(points, at=...)"
+            )
+        dense = dense_places(self.states[0].K.shape[1], k)
+        # One axis of pairs for every two of inputs.
+        axes = np.ix_(*([inputs.ravel()] * k))
+        shape = (count,) * (2 * k)
+        return np.stack([self._scaled(v[dense[axes]].reshape(shape)) for v in held])
+
+    def _component(self, held: Sequence[Array], at: tuple[int, ...], points: int) -> Array:
+        indices = self._checked_indices(at, points)
+        pairs = np.sort(self._pairs[indices[::2], indices[1::2]])
+        place = rank(pairs, self.states[0].K.shape[1])
+        lengths = float(np.prod(self.reduction.lengths[list(indices)]))
+        return np.array([float(v[place]) * lengths for v in held])
 
     def _scaled(self, values: Array) -> Array:
         """Give every input back the length that the reduction took out."""
@@ -204,19 +236,21 @@ class Flow:
             raise NumericsError("a correlator overflows double precision at these inputs' lengths")
         return values
 
-    def _check_held(self, points: int, order: int) -> None:
-        if self.order == 0:
-            raise ValueError(f"V({points}) is not held by a flow of order 0; {self._hint(1)}")
-        if points != 4 or order != 0:
+    def _held(self, points: int, order: int) -> int:
+        """Half the points, if the flow holds them at this order."""
+        k = points // 2
+        if points % 2 or k < 2 or order < 0:
             raise ValueError(
-                f"V({points}, order={order}) is not held by a flow of order {self.order}, "
-                "which holds V(4, order=0)"
+                "V(points, order) wants an even number of points from 4 on and an order from 0 on, "
+                f"got V({points}, order={order})"
             )
-
-    def _check_name(self, name: str) -> None:
-        held = ("K_0", "K_1", "V_4")[: 1 if self.order == 0 else 3]
-        if name not in held:
-            raise ValueError(f"the flow holds {', '.join(held)}, not {name!r}")
+        if k + order > self.order + 1:
+            have = [f"V({2 * j}) to order {self.order + 1 - j}" for j in range(2, self.order + 2)]
+            raise ValueError(
+                f"V({points}, order={order}) is not held by a flow of order {self.order}, which "
+                f"holds {', '.join(have) or 'no correlators'}; {self._hint(k + order - 1)}"
+            )
+        return k
 
     @staticmethod
     def _hint(order: int) -> str:
@@ -235,13 +269,23 @@ class Flow:
 
 
 def _relative_error(state: LayerState) -> float:
-    variances = np.diag(state.K_0)
-    scale = np.sqrt(variances[:, None] * variances)
-    worst = _ratio(state.error_K_0, scale)
-    if state.V_4 is not None and state.error_V_4 is not None and state.error_K_1 is not None:
-        fluctuations = np.sqrt(np.maximum(np.diag(state.V_4), 0.0))
-        worst = max(worst, _ratio(state.error_V_4, fluctuations[:, None] * fluctuations))
-        worst = max(worst, _ratio(state.error_K_1, scale[np.triu_indices(len(scale))]))
+    count = state.K.shape[1]
+    kernel = np.diag(state.K_0)
+    deviations = np.sqrt(kernel)
+    sizes = (deviations[:, None] * deviations)[np.triu_indices(len(kernel))]
+    worst = max(_ratio(error, sizes) for error in state.error_K[:2])
+    if state.order == 0:
+        return worst
+    own = state.V[0][0][multisets_of_one(count, 2)]
+    u = float(np.max(own / np.where(kernel > 0.0, kernel, np.inf) ** 2))
+    for p, error in enumerate(state.error_K[2:], start=2):
+        worst = max(worst, _ratio(error, sizes * factorial(p) * u**p))
+    fluctuations = np.sqrt(np.maximum(np.diag(state.V_4), 0.0))
+    for k, errors in enumerate(state.error_V, start=2):
+        scale = np.prod(fluctuations[multisets(count, k)], axis=1)
+        for q, error in enumerate(errors):
+            growth = factorial(k - 1 + q) * u ** (0.5 * k - 1.0 + q)
+            worst = max(worst, _ratio(error, scale * growth))
     return worst
 
 

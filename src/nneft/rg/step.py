@@ -6,7 +6,6 @@ The right-hand sides are those of BCCZ (11), (24)-(25) and (A.19)-(A.22), in uno
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 import numpy as np
 
@@ -15,7 +14,8 @@ from nneft.gaussian import expectations
 from nneft.gaussian.base import Array
 from nneft.network import Network
 from nneft.rg.averages import Averages, averages, pair_index
-from nneft.rg.state import LayerState
+from nneft.rg.multisets import multisets_of_one, number
+from nneft.rg.state import LayerState, kernel_state
 
 #: Smallest normal double: below it digits are lost.
 TINY = float(np.finfo(np.float64).tiny)
@@ -23,16 +23,16 @@ TINY = float(np.finfo(np.float64).tiny)
 
 def first_state(kernel: Array, order: int) -> LayerState:
     """Layer 1: the kernel is not random, so all correlators vanish. Its rounding is its error."""
-    error = 2.0 * np.finfo(float).eps * np.abs(kernel)
-    if order == 0:
-        return LayerState(1, kernel, error)
     count = len(kernel) * (len(kernel) + 1) // 2
-    zero, none = np.zeros((count, count)), np.zeros(count)
-    return LayerState(1, kernel, error, none, zero, none, zero)
+    values = [np.zeros((number(count, k), order + 1)) for k in range(1, order + 2)]
+    errors = [np.zeros_like(v) for v in values]
+    values[0][:, 0] = kernel[np.triu_indices(len(kernel))]
+    errors[0][:, 0] = 2.0 * np.finfo(float).eps * np.abs(values[0][:, 0])
+    return LayerState.of_cumulants(1, tuple(values), tuple(errors))
 
 
 def step(state: LayerState, network: Network) -> LayerState:
-    """The next layer's state, to the order that `state` holds.
+    """The next layer's state, to the order that `state` holds: 0 or 1.
 
     Raises
     ------
@@ -43,11 +43,11 @@ def step(state: LayerState, network: Network) -> LayerState:
     """
     # What leaves the range of doubles is told by name, not by a warning.
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        return (_leading if state.V_4 is None else _first_order)(state, network)
+        return (_first_order if state.order else _leading)(state, network)
 
 
 @contextmanager
-def _at_layer(layer: int) -> Iterator[None]:
+def at_layer(layer: int) -> Iterator[None]:
     """Say at which layer an expectation fails."""
     try:
         yield
@@ -58,7 +58,7 @@ def _at_layer(layer: int) -> Iterator[None]:
 def _leading(state: LayerState, network: Network) -> LayerState:
     layer = state.layer + 1
     C_W, C_b = network.C_W[layer - 1], network.C_b[layer - 1]
-    with _at_layer(layer):
+    with at_layer(layer):
         product = expectations.pair_products(network.activation, state.K_0)
     deviations = np.sqrt(np.diag(product.values))
     # K_0 = C_b + C_W <s_A>                                                      BCCZ (11)
@@ -66,24 +66,23 @@ def _leading(state: LayerState, network: Network) -> LayerState:
     # |d log <s> / d log K| <= degree for an activation that grows as x^degree at most.
     degree = max(1, len(network.activation.polynomial or ()) - 1)
     carried = C_W * deviations[:, None] * deviations * degree * _relative(state)
-    following = LayerState(layer, kernel, C_W * product.errors + carried + _rounding(kernel))
+    following = kernel_state(layer, kernel, C_W * product.errors + carried + _rounding(kernel))
     check_range(following)
-    with _at_layer(layer):
+    with at_layer(layer):
         _check_accuracy(network, product.errors, deviations[:, None] * deviations, 2)
     return following
 
 
 def _first_order(state: LayerState, network: Network) -> LayerState:
-    assert state.V_4 is not None and state.K_1 is not None
     layer, size = state.layer + 1, len(state.K_0)
     C_W, C_b = network.C_W[layer - 1], network.C_b[layer - 1]
     # What fluctuates in layer l-1 comes with 1/n_{l-2}, and is counted here in 1/n_{l-1}.
     ratio = network.widths[layer - 1] / network.widths[max(layer - 2, 0)]
-    with _at_layer(layer):
+    with at_layer(layer):
         found = averages(network.activation, state.K_0, derivatives=state.layer > 1)
     at, s = found.entries, found.product.values
     chi, curvature = C_W * found.first.values, C_W * found.second.values
-    V_4, K_1 = state.V_4, state.K_1
+    V_4, K_1 = state.V_4, state.K[1]
     near = V_4[at[:, :, None], at[:, None, :]]
     # K_0 = C_b + C_W <s_A>                                                      BCCZ (11)
     kernel = (C_b + C_W * s)[pair_index(size)]
@@ -96,19 +95,19 @@ def _first_order(state: LayerState, network: Network) -> LayerState:
     correlator = local + ratio * carried
     # Symmetric under exchange of the pairs; summation leaves that to rounding.
     correlator = 0.5 * (correlator + correlator.T)
-    following = LayerState(layer, kernel, kernel, ratio * shift, correlator)
+    kernels = [kernel, ratio * shift]
+    errors = _errors(kernel, state, found, C_W, ratio)
+    following = LayerState.of_first_order(layer, kernels, correlator, *errors)
     check_range(following)
-    with _at_layer(layer):
+    with at_layer(layer):
         _check_all(network, found, size)
-    return _with_errors(following, state, found, C_W, ratio)
+    return following
 
 
-def _with_errors(
-    following: LayerState, state: LayerState, found: Averages, C_W: float, ratio: float
-) -> LayerState:
-    """First-order propagation of every error, all taken with the same sign."""
-    assert state.V_4 is not None and state.K_1 is not None
-    assert state.error_V_4 is not None and state.error_K_1 is not None
+def _errors(
+    kernel: Array, state: LayerState, found: Averages, C_W: float, ratio: float
+) -> tuple[list[Array], Array]:
+    """First-order propagation of every error, all taken with the same sign: of K and of V_4."""
     at, s, size = found.entries, found.product.values, len(state.K_0)
     upper = np.triu_indices(size)
     chi, curvature = (C_W * np.abs(m.values) for m in (found.first, found.second))
@@ -132,13 +131,12 @@ def _with_errors(
         + np.einsum("ac,acbd,bd->ab", chi, far, e_chi)
     )
     e_K = ratio * (
-        np.einsum("ac,ac->a", e_chi, np.abs(state.K_1)[at])
-        + np.einsum("ac,ac->a", chi, state.error_K_1[at])
+        np.einsum("ac,ac->a", e_chi, np.abs(state.K[1])[at])
+        + np.einsum("ac,ac->a", chi, state.error_K[1][at])
         + 0.5 * np.einsum("acd,acd->a", curvature, e_near)
         + 0.5 * np.einsum("acd,acd->a", e_curvature, near)
     )
-    e_0 = e_product[pair_index(size)] + _rounding(following.K_0)
-    return LayerState(following.layer, following.K_0, e_0, following.K_1, following.V_4, e_K, e_V)
+    return [e_product[pair_index(size)] + _rounding(kernel), e_K], e_V
 
 
 def _relative(state: LayerState) -> float:
@@ -161,37 +159,41 @@ def check_range(state: LayerState, scales: Array | None = None) -> None:
 
     `scales` (.., N) are lengths that the inputs' kernels are to be multiplied by, squared.
     """
-    if scales is not None:
-        with np.errstate(over="ignore", under="ignore"):
-            for lengths in scales:
-                kernel = state.K_0 * lengths[:, None] * lengths
-                pairs = (lengths[:, None] * lengths)[np.triu_indices(len(lengths))]
-                V_4 = None if state.V_4 is None else state.V_4 * pairs[:, None] * pairs
-                check_range(replace(state, K_0=kernel, V_4=V_4))
-        return
-    for name, value in (("K_0", np.diag(state.K_0)), ("V_4", _diagonal(state.V_4))):
-        if not np.all(np.isfinite(value)):
-            raise NumericsError(
-                f"{name} overflows double precision at layer {state.layer}: the kernel grows "
-                "without bound; take a smaller C_W or fewer layers"
-            )
-        if np.any((value != 0.0) & (np.abs(value) < TINY)):
-            raise NumericsError(
-                f"{name} underflows double precision at layer {state.layer}: the kernel shrinks "
-                "exponentially with depth; take a larger C_W or C_b, or fewer layers"
-            )
-    # V_4 scales as the square of the kernel and is gone, exactly zero, well before K_0 is.
-    if state.V_4 is not None and state.layer > 1:
-        squares = np.diag(state.K_0) ** 2
-        if np.any((np.diag(state.K_0) > 0.0) & (squares < TINY)):
-            raise NumericsError(
-                f"V_4 underflows double precision at layer {state.layer}, where K_0 is "
-                f"{np.min(np.diag(state.K_0)):.3g}; take a larger C_W or C_b, or fewer layers"
-            )
+    for lengths in [1.0] if scales is None else scales:
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            K_0 = np.diag(state.K_0) * lengths**2
+            _check_values("K_0", K_0, state)
+            for k, V in enumerate(state.V, start=2):
+                own = V[:, multisets_of_one(state.K.shape[1], k)] * lengths ** (2 * k)
+                if not (np.all(np.isfinite(V)) and np.all(np.isfinite(own))):
+                    raise _overflow(f"V_{2 * k}", state)
+                if k == 2:
+                    _check_values("V_4", own[0], state)
+                # V_2k scales as the kernel to the k and is gone, exactly zero, well before K_0 is.
+                if state.layer > 1 and np.any((K_0 > 0.0) & (K_0**k < TINY)):
+                    raise NumericsError(
+                        f"V_{2 * k} underflows double precision at layer {state.layer}, where K_0 "
+                        f"is {np.min(K_0):.3g}; take a larger C_W or C_b, or fewer layers"
+                    )
+            if not np.all(np.isfinite(state.K)):
+                raise _overflow("the mean kernel's expansion", state)
 
 
-def _diagonal(V_4: Array | None) -> Array:
-    return np.zeros(0) if V_4 is None else np.diag(V_4)
+def _check_values(name: str, values: Array, state: LayerState) -> None:
+    if not np.all(np.isfinite(values)):
+        raise _overflow(name, state)
+    if np.any((values != 0.0) & (np.abs(values) < TINY)):
+        raise NumericsError(
+            f"{name} underflows double precision at layer {state.layer}: the kernel shrinks "
+            "exponentially with depth; take a larger C_W or C_b, or fewer layers"
+        )
+
+
+def _overflow(name: str, state: LayerState) -> NumericsError:
+    return NumericsError(
+        f"{name} overflows double precision at layer {state.layer}: the kernel grows "
+        "without bound; take a smaller C_W or fewer layers"
+    )
 
 
 def _check_all(network: Network, found: Averages, size: int) -> None:

@@ -6,28 +6,22 @@ import xarray as xr
 from nneft.conventions import pairs
 from nneft.gaussian.base import Array
 from nneft.rg.flow import Flow
+from nneft.rg.multisets import multisets
 from nneft.rg.reduction import Reduction
 from nneft.rg.state import LayerState
 from nneft.storage import network_attributes, network_from
 
 KIND = "flow"
-LABELS = {
-    "K_0": "mean kernel at infinite width",
-    "K_1": "coefficient of 1/n_{l-1} in the mean kernel",
-    "V_4": "n_{l-1} Cov(G_12, G_34) at leading order",
-}
 
 
 def to_xarray(flow: Flow) -> xr.Dataset:
-    """Dataset over ``layer`` and inputs ``x1 .. x4`` with everything that the flow holds."""
-    axes = ("layer", "x1", "x2", "x3", "x4")
-    held = {"K_0": flow.K(0)}
-    if flow.order >= 1:
-        held |= {"K_1": flow.K(1), "V_4": flow.V(4)}
+    """Dataset over ``layer`` and inputs ``x1, x2, ..`` with everything that the flow holds."""
+    axes = ("layer", *(f"x{i}" for i in range(1, 2 * flow.order + 3)))
     variables: dict[str, tuple[tuple[str, ...], Array, dict[str, str]]] = {}
-    for name, values in held.items():
-        dimensions = axes[: values.ndim]
-        variables[name] = (dimensions, values, {"long_name": LABELS[name]})
+    for name, k, order in flow.held():
+        dimensions = axes[: 2 * k + 1]
+        values = flow.K(order) if k == 1 else flow.V(2 * k, order)
+        variables[name] = (dimensions, values, {"long_name": _label(k, order)})
         label = {"long_name": f"bound on the numerical error of {name}"}
         variables[f"error_{name}"] = (dimensions, flow.errors(name), label)
     variables["error"] = (("layer",), flow.error, {"long_name": "largest relative error bound"})
@@ -35,7 +29,7 @@ def to_xarray(flow: Flow) -> xr.Dataset:
     return xr.Dataset(
         variables,
         coords={"layer": np.arange(1, flow.network.depth + 1)}
-        | {x: np.arange(count) for x in axes[1 : 5 if flow.order else 3]},
+        | {x: np.arange(count) for x in axes[1:]},
         attrs={"kind": KIND, "order": flow.order, **network_attributes(flow.network)},
     )
 
@@ -45,21 +39,47 @@ def from_xarray(dataset: xr.Dataset) -> Flow:
     order = int(dataset.attrs["order"])
     K_0 = dataset["K_0"].values
     count = K_0.shape[1]
-    upper = np.triu_indices(count)
-    a, b = np.array(pairs(count)).T
+    kernels = [[_sorted(dataset, f"{e}K_{p}", 1, count) for p in range(order + 1)] for e in _SIDES]
+    correlators = [
+        [
+            [
+                _sorted(dataset, f"{e}V_{2 * k}" + f"_{q}" * (q > 0), k, count)
+                for q in range(order + 2 - k)
+            ]
+            for k in range(2, order + 2)
+        ]
+        for e in _SIDES
+    ]
     states = []
     for i in range(len(K_0)):
-        if order == 0:
-            states.append(LayerState(i + 1, K_0[i], dataset["error_K_0"].values[i]))
-            continue
-        parts = [dataset[name].values[i] for name in ("K_1", "V_4", "error_K_1", "error_V_4")]
-        K_1, e_K = (parts[j][upper] for j in (0, 2))
-        V_4, e_V = (parts[j][a[:, None], b[:, None], a, b] for j in (1, 3))
-        error = dataset["error_K_0"].values[i]
-        states.append(LayerState(i + 1, K_0[i], error, K_1, V_4, e_K, e_V))
+        K, error_K = (np.stack([part[i] for part in side]) for side in kernels)
+        V, error_V = (
+            tuple(np.stack([part[i] for part in parts]) for parts in side) for side in correlators
+        )
+        states.append(LayerState(i + 1, K, V, error_K, error_V))
     return Flow(
         network=network_from(dataset.attrs),
         order=order,
         states=tuple(states),
         reduction=Reduction(K_0[0], np.arange(count), np.ones(count)),
     )
+
+
+#: Prefixes of values and of their error bounds.
+_SIDES = ("", "error_")
+
+
+def _sorted(dataset: xr.Dataset, name: str, k: int, count: int) -> Array:
+    """(L, multisets) from the dense array."""
+    listed = np.array(pairs(count))[multisets(count * (count + 1) // 2, k)]
+    return np.asarray(dataset[name].values[:, *listed.reshape(-1, 2 * k).T], dtype=np.float64)
+
+
+def _label(k: int, order: int) -> str:
+    if k == 1:
+        size = f"coefficient of n_{{l-1}}^-{order} in the mean kernel"
+        return size if order else "mean kernel at infinite width"
+    if (k, order) == (2, 0):
+        return "n_{l-1} Cov(G_12, G_34) at leading order"
+    correction = f", coefficient of its relative order n_{{l-1}}^-{order}" if order else ""
+    return f"n_{{l-1}}^{k - 1} times the joint cumulant of {k} entries of G{correction}"
