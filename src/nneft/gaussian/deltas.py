@@ -37,52 +37,110 @@ def moments(activation: Activation, kernel: Array, terms: Terms) -> Moments:
     terms
         Any powers from 1 on and any derivatives.
     """
-    found = [_moment(activation, np.asarray(kernel, dtype=np.float64), *term) for term in terms]
+    reduction = _Reduction(activation, np.asarray(kernel, dtype=np.float64))
+    found = reduction.moments(terms)
     return Moments(*(np.array(part, dtype=np.float64) for part in zip(*found, strict=True)))
 
 
-def _moment(
-    activation: Activation, kernel: Array, powers: tuple[int, ...], orders: tuple[int, ...]
-) -> tuple[float, float]:
-    """Value and error of one term."""
-    beyond = [r - p for p, r in zip(powers, orders, strict=True)]
-    if not beyond:
-        return 1.0, 0.0
-    if max(beyond) <= 0:
-        return _of_functions(activation, kernel, (powers, orders))
-    a = int(np.argmax(beyond))
-    variance, p, k = float(kernel[a, a]), powers[a], beyond[a] - 1
-    assert activation.slopes is not None
-    jump = factorial(p) * (activation.slopes[1] ** p - activation.slopes[0] ** p)
-    if variance <= 0.0 or jump == 0.0:
-        return 0.0, 0.0
-    rest = [b for b in range(len(powers)) if b != a]
-    c = kernel[a, rest] / variance
-    conditional, lost = _conditional(kernel, a, rest)
-    value = error = 0.0
-    for j in range(k + 1):
-        density = comb(k, j) * _density(variance, k - j)
-        for shared in _shares(j, len(rest)) if density else ():
-            # (sum_b c_b d_b)^j
-            ways = factorial(j) / prod(map(factorial, shared))
-            factor = density * ways * prod(float(x) ** n for x, n in zip(c, shared, strict=True))
-            left = tuple(orders[b] + n for b, n in zip(rest, shared, strict=True))
-            kept = tuple(powers[b] for b in rest)
-            part, uncertain = _moment(activation, conditional, kept, left)
-            value += factor * part
-            error += abs(factor) * (uncertain + (8.0 * _EPS + lost * (1 + sum(left))) * abs(part))
-    return (-1) ** k * jump * value, abs(jump) * error
+#: The inputs not yet fixed, and a term of theirs.
+_Key = tuple[tuple[int, ...], Term]
 
 
-def _of_functions(activation: Activation, kernel: Array, term: Term) -> tuple[float, float]:
-    """No deltas: the closed form where there is one, else panels."""
-    # The pairs' closed form is that of an even number of derivatives, which kernels ask for.
-    if homogeneous.covers(term) and (len(kernel) != 2 or sum(term[1]) % 2 == 0):
-        assert activation.slopes is not None
-        found = homogeneous.moments(activation.slopes, kernel, [term])
-    else:
-        found = nested.moments(activation, kernel, [term])
-    return float(found.values[0]), float(found.errors[0])
+class _Reduction:
+    """All terms down to functions, which are found together, and up again."""
+
+    def __init__(self, activation: Activation, kernel: Array) -> None:
+        self.activation = activation
+        #: By the inputs left: their kernel given that the others are 0, and its rounding.
+        self.kernels: dict[tuple[int, ...], tuple[Array, float]] = {
+            tuple(range(len(kernel))): (kernel, 0.0)
+        }
+        self.steps: dict[_Key, list[tuple[float, float, _Key]]] = {}
+        self.known: dict[_Key, tuple[float, float]] = {}
+
+    def moments(self, terms: Terms) -> list[tuple[float, float]]:
+        """Values and errors."""
+        everything = next(iter(self.kernels))
+        keys: list[_Key] = [(everything, (tuple(p), tuple(r))) for p, r in terms]
+        for key in keys:
+            self._reduce(key)
+        leaves: dict[tuple[int, ...], list[Term]] = {}
+        for left, term in self.steps:
+            if (left, term) not in self.known and not self.steps[left, term]:
+                leaves.setdefault(left, []).append(term)
+        for left, found in leaves.items():
+            self._of_functions(left, found)
+        return [self._value(key) for key in keys]
+
+    def _reduce(self, key: _Key) -> None:
+        """Which terms of fewer inputs make this one up: factor, relative rounding, term."""
+        if key in self.steps:
+            return
+        left, (powers, orders) = key
+        self.steps[key] = []
+        beyond = [r - p for p, r in zip(powers, orders, strict=True)]
+        if not beyond:
+            self.known[key] = 1.0, 0.0
+        if max(beyond, default=0) <= 0:
+            return
+        a = int(np.argmax(beyond))
+        kernel, before = self.kernels[left]
+        variance, p, k = float(kernel[a, a]), powers[a], beyond[a] - 1
+        assert self.activation.slopes is not None
+        minus, plus = self.activation.slopes
+        jump = (-1) ** k * factorial(p) * (plus**p - minus**p)
+        if variance <= 0.0 or jump == 0.0:
+            self.known[key] = 0.0, 0.0
+            return
+        rest = [b for b in range(len(powers)) if b != a]
+        others = tuple(left[b] for b in rest)
+        if others not in self.kernels:
+            conditional, lost = _conditional(kernel, a, rest)
+            self.kernels[others] = conditional, before + lost
+        c = kernel[a, rest] / variance
+        lost = self.kernels[others][1]
+        kept = tuple(powers[b] for b in rest)
+        for j in range(k + 1):
+            density = jump * comb(k, j) * _density(variance, k - j)
+            for shared in _shares(j, len(rest)) if density else ():
+                # (sum_b c_b d_b)^j
+                ways = factorial(j) / prod(map(factorial, shared))
+                factor = density * ways
+                factor *= prod(float(x) ** n for x, n in zip(c, shared, strict=True))
+                higher = tuple(orders[b] + n for b, n in zip(rest, shared, strict=True))
+                below: _Key = (others, (kept, higher))
+                self.steps[key].append((factor, 8.0 * _EPS + lost * (1 + sum(higher)), below))
+                self._reduce(below)
+        if not self.steps[key]:
+            self.known[key] = 0.0, 0.0
+
+    def _of_functions(self, left: tuple[int, ...], terms: list[Term]) -> None:
+        """No deltas: the closed form where there is one, else panels."""
+        kernel, _ = self.kernels[left]
+        # The pairs' closed form is that of an even number of derivatives, which kernels ask for.
+        closed = [
+            t for t in terms if homogeneous.covers(t) and (len(kernel) != 2 or sum(t[1]) % 2 == 0)
+        ]
+        others = [t for t in terms if t not in set(closed)]
+        assert self.activation.slopes is not None
+        if closed:
+            self._keep(left, closed, homogeneous.moments(self.activation.slopes, kernel, closed))
+        if others:
+            self._keep(left, others, nested.moments(self.activation, kernel, others))
+
+    def _keep(self, left: tuple[int, ...], terms: list[Term], found: Moments) -> None:
+        for term, value, error in zip(terms, *found, strict=True):
+            self.known[left, term] = float(value), float(error)
+
+    def _value(self, key: _Key) -> tuple[float, float]:
+        if key not in self.known:
+            value = error = 0.0
+            for factor, rounding, below in self.steps[key]:
+                part, uncertain = self._value(below)
+                value += factor * part
+                error += abs(factor) * (uncertain + rounding * abs(part))
+            self.known[key] = value, error
+        return self.known[key]
 
 
 def _conditional(kernel: Array, a: int, rest: list[int]) -> tuple[Array, float]:
