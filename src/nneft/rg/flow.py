@@ -5,28 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import factorial
-from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from nneft.errors import NumericsError
 from nneft.gaussian.base import Array
 from nneft.network import Network
-from nneft.rg.averages import pair_index
-from nneft.rg.multisets import dense_places, multisets, multisets_of_one, rank
+from nneft.rg.accuracy import relative_error
+from nneft.rg.components import Components
 from nneft.rg.reduction import Reduction
 from nneft.rg.state import LayerState
 
 if TYPE_CHECKING:
     import xarray as xr
-
-
-#: Most bytes of a dense array that is handed out.
-MOST_BYTES = 8 * 2**30
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +58,7 @@ class Flow:
                 f"K({p}) is not held by a flow of order {self.order}, which has K(0) to "
                 f"K({self.order}); {self._hint(p)}"
             )
-        return self._dense([s.K[p] for s in self.states], 1)
+        return self._components.dense([s.K[p] for s in self.states], 1)
 
     def V(self, points: int, order: int = 0, *, at: tuple[int, ...] | None = None) -> Array:
         """``V_points`` at one order: the coefficient of ``n_{l-1}^-(k-1+order)`` in ``kappa_k``.
@@ -93,11 +85,13 @@ class Flow:
         """
         k = self._held(points, order)
         held = [state.V[k - 2][order] for state in self.states]
-        return self._dense(held, k) if at is None else self._component(held, at, points)
+        if at is None:
+            return self._components.dense(held, k)
+        return self._components.component(held, at, points)
 
     def mean(self) -> Array:
         """``<G^(l)>``, the sum over the orders held at the network's own widths: (L, N, N)."""
-        return self._dense(self._summed(1), 1)
+        return self._components.dense(self._summed(1), 1)
 
     def cumulant(self, points: int, *, at: tuple[int, ...] | None = None) -> Array:
         """``kappa_{points/2}`` of G, summed over the orders held at the network's own widths.
@@ -106,11 +100,10 @@ class Flow:
         errors as of `V`; 2 points are the mean.
         """
         k = 1 if points == 2 else self._held(points, 0)
-        return (
-            self._dense(self._summed(k), k)
-            if at is None
-            else self._component(self._summed(k), at, points)
-        )
+        held = self._summed(k)
+        if at is None:
+            return self._components.dense(held, k)
+        return self._components.component(held, at, points)
 
     def correlator(
         self, legs: Sequence[tuple[int, int]], layer: int, *, connected: bool = True
@@ -154,14 +147,14 @@ class Flow:
         relative order q to ``(k-1+q)! u^{k/2-1+q}`` times ``sqrt(V_4(A;A))`` for each pair A.
         `errors` holds them component by component.
         """
-        return np.array([_relative_error(state) for state in self.states])
+        return np.array([relative_error(state) for state in self.states])
 
     def errors(self, name: str) -> Array:
         """Absolute error bounds of ``"K_0"``, ``"V_4"``, ``"V_4_1"`` ..; shaped as the quantity."""
         for found, k, order in self.held():
             if found == name:
                 parts = [s.error_K if k == 1 else s.error_V[k - 2] for s in self.states]
-                return self._dense([part[order] for part in parts], k)
+                return self._components.dense([part[order] for part in parts], k)
         names = ", ".join(found for found, _, _ in self.held())
         raise ValueError(f"the flow holds {names}, not {name!r}")
 
@@ -187,11 +180,8 @@ class Flow:
         save(self.to_xarray(), path)
 
     @cached_property
-    def _pairs(self) -> NDArray[np.intp]:
-        """(N, N): for each two of the inputs given, the place of their pair of distinct ones."""
-        of = self.reduction.of
-        index = pair_index(len(self.reduction.kernel))
-        return np.asarray(index[np.ix_(of, of)], dtype=np.intp)
+    def _components(self) -> Components:
+        return Components(self.reduction)
 
     def _summed(self, k: int) -> list[Array]:
         """``kappa_k`` of each layer at the network's own widths, smallest terms first."""
@@ -203,38 +193,6 @@ class Flow:
                 total = total + terms[q] / float(below) ** (k - 1 + q)
             found.append(total)
         return found
-
-    def _dense(self, held: Sequence[Array], k: int) -> Array:
-        """Components over distinct pairs, by layer, to (L, N, .., N) with 2k axes of inputs."""
-        count, inputs = len(self.reduction.of), self._pairs
-        needed = 8 * len(held) * count ** (2 * k)
-        if needed > MOST_BYTES:
-            raise ValueError(
-                f"V({2 * k}) of {count} inputs as a dense array would take {needed:.3g} bytes; "
-                "ask for components, V(points, at=...)"
-            )
-        dense = dense_places(self.states[0].K.shape[1], k)
-        # One axis of pairs for every two of inputs.
-        axes = np.ix_(*([inputs.ravel()] * k))
-        shape = (count,) * (2 * k)
-        return np.stack([self._scaled(v[dense[axes]].reshape(shape)) for v in held])
-
-    def _component(self, held: Sequence[Array], at: tuple[int, ...], points: int) -> Array:
-        indices = self._checked_indices(at, points)
-        pairs = np.sort(self._pairs[indices[::2], indices[1::2]])
-        place = rank(pairs, self.states[0].K.shape[1])
-        lengths = float(np.prod(self.reduction.lengths[list(indices)]))
-        return np.array([float(v[place]) * lengths for v in held])
-
-    def _scaled(self, values: Array) -> Array:
-        """Give every input back the length that the reduction took out."""
-        for axis in range(values.ndim):
-            shape = [1] * values.ndim
-            shape[axis] = -1
-            values = values * self.reduction.lengths.reshape(shape)
-        if not np.all(np.isfinite(values)):
-            raise NumericsError("a correlator overflows double precision at these inputs' lengths")
-        return values
 
     def _held(self, points: int, order: int) -> int:
         """Half the points, if the flow holds them at this order."""
@@ -255,40 +213,3 @@ class Flow:
     @staticmethod
     def _hint(order: int) -> str:
         return f"call nneft.flow(network, inputs, order={order})"
-
-    def _checked_indices(self, at: tuple[int, ...], points: int) -> tuple[int, ...]:
-        count = len(self.reduction.of)
-        wanted = f"at must be {points} indices of inputs from 0 to {count - 1}, got {at!r}"
-        try:
-            indices = tuple(index(i) for i in at)
-        except TypeError:
-            raise TypeError(wanted) from None
-        if len(indices) != points or not all(0 <= i < count for i in indices):
-            raise ValueError(wanted)
-        return indices
-
-
-def _relative_error(state: LayerState) -> float:
-    count = state.K.shape[1]
-    kernel = np.diag(state.K_0)
-    deviations = np.sqrt(kernel)
-    sizes = (deviations[:, None] * deviations)[np.triu_indices(len(kernel))]
-    worst = max(_ratio(error, sizes) for error in state.error_K[:2])
-    if state.order == 0:
-        return worst
-    own = state.V[0][0][multisets_of_one(count, 2)]
-    u = float(np.max(own / np.where(kernel > 0.0, kernel, np.inf) ** 2))
-    for p, error in enumerate(state.error_K[2:], start=2):
-        worst = max(worst, _ratio(error, sizes * factorial(p) * u**p))
-    fluctuations = np.sqrt(np.maximum(np.diag(state.V_4), 0.0))
-    for k, errors in enumerate(state.error_V, start=2):
-        scale = np.prod(fluctuations[multisets(count, k)], axis=1)
-        for q, error in enumerate(errors):
-            growth = factorial(k - 1 + q) * u ** (0.5 * k - 1.0 + q)
-            worst = max(worst, _ratio(error, scale * growth))
-    return worst
-
-
-def _ratio(error: Array, scale: Array) -> float:
-    safe = np.where(scale > 0.0, scale, 1.0)
-    return float(np.max(np.where(scale > 0.0, error / safe, 0.0), initial=0.0))
