@@ -9,7 +9,7 @@ from gaussian.laws import holds, kernel, random_kernel
 
 from nneft.activations import Activation, resolve
 from nneft.errors import NumericsError
-from nneft.gaussian import closed, expectations, lattice
+from nneft.gaussian import closed, expectations, lattice, mehler
 from nneft.gaussian.base import Moments, Terms
 
 TABLE: Terms = [((p,), (r,)) for p in (1, 2, 3, 6, 10) for r in (0, 1, 2, 3, 8, 13, 20)]
@@ -115,6 +115,21 @@ def test_the_lattice_against_closed_forms(inputs, order, rank):
     wrong = np.abs(found.values - wanted.values)
     assert np.all(wrong <= 10.0 * (found.errors + wanted.errors))
     assert np.all(found.errors <= 1e-11 * np.max(np.abs(found.values)))
+
+
+@pytest.mark.parametrize("name", ["tanh", "silu", "sin"])
+@pytest.mark.parametrize(("variance", "rho"), [(0.3, -0.8), (2.0, 0.88), (1e-6, 0.5)])
+def test_series_and_lattice(name, variance, rho):
+    terms = groups(2, 3, every=4)
+    K = kernel(variance, rho, 1.3)
+    found, wanted = (m.moments(resolve(name), K, terms) for m in (mehler, lattice))
+    wrong = np.abs(found.values - wanted.values)
+    assert np.all(wrong <= 10.0 * (found.errors + wanted.errors))
+
+
+def test_two_inputs_refuse_derivatives_that_nothing_tells():
+    with pytest.raises(NumericsError, match="take a lower order"):
+        expectations.moments(Activation(np.tanh), kernel(1e-12, 0.3), [((1, 1), (24, 0))])
 
 
 def test_hundreds_of_terms_are_those_found_one_by_one():

@@ -12,11 +12,14 @@ import numpy as np
 
 from nneft.activations.base import Activation
 from nneft.errors import NumericsError
-from nneft.gaussian import closed, erf, homogeneous, lattice, nested, series, stein
+from nneft.gaussian import closed, erf, homogeneous, lattice, mehler, nested, series, stein
 from nneft.gaussian.base import Array, Moments, Terms
 
 #: A closed form is kept while its estimated error is below this fraction of its value's scale.
 CLOSED_ACCURACY = 1e-13
+#: Derivatives of two smooth inputs from which on a series is tried before the lattice; terms whose
+#: errors it leaves above this fraction of their values are given to the lattice too.
+HIGH, POOR = 5, 1e-11
 
 
 class Method(Enum):
@@ -87,7 +90,25 @@ def moments(activation: Activation, kernel: Array, terms: Terms) -> Moments:
             return _exponential(activation, kernel, terms)
         case Method.ERF if all(erf.covers(term) for term in terms):
             return erf.moments(kernel, terms)
-    return lattice.moments(activation, kernel, terms)
+    return _smooth(activation, kernel, terms)
+
+
+def _smooth(activation: Activation, kernel: Array, terms: Terms) -> Moments:
+    """The lattice; of two inputs' high derivatives a series first, which loses fewer digits."""
+    high = len(kernel) == 2 and max((max(r) for _, r in terms), default=0) >= HIGH
+    if not high or not mehler.suits(kernel):
+        return lattice.moments(activation, kernel, terms)
+    try:
+        found = mehler.moments(activation, kernel, terms)
+    except NumericsError:
+        return lattice.moments(activation, kernel, terms)
+    poor = np.flatnonzero(~(found.errors <= POOR * np.abs(found.values)))
+    if poor.size:
+        other = lattice.moments(activation, kernel, [terms[t] for t in poor.tolist()])
+        better = ~(found.errors[poor] <= other.errors)
+        for mine, theirs in zip(found, other, strict=True):
+            mine[poor[better]] = theirs[better]
+    return found
 
 
 def _exponential(activation: Activation, kernel: Array, terms: Terms) -> Moments:
@@ -98,7 +119,7 @@ def _exponential(activation: Activation, kernel: Array, terms: Terms) -> Moments
     """
     assert activation.polyexp is not None
     try:
-        return lattice.moments(activation, kernel, terms)
+        return _smooth(activation, kernel, terms)
     except (ValueError, NumericsError):
         return closed.moments(activation.polyexp, kernel, terms)
 

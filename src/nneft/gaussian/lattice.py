@@ -52,13 +52,21 @@ def moments(activation: Activation, kernel: Array, terms: Terms) -> Moments:
     ValueError
         The moments diverge.
     NumericsError
-        The lattice that the accuracy asks for has more than `MOST_NODES` nodes.
+        The lattice that the accuracy asks for has more than `MOST_NODES` nodes; derivatives of a
+        function known by its values only that cannot be had.
     """
     root = pivoted_root(kernel)
     live = [t for t, term in enumerate(terms) if not is_odd(activation, *term)]
     values, errors = np.zeros(len(terms)), np.zeros(len(terms))
     if live:
         values[live], errors[live] = _converged(activation, root, [terms[t] for t in live])
+    if not np.all(np.isfinite(values) & np.isfinite(errors)):
+        bad = terms[int(np.flatnonzero(~np.isfinite(values + errors))[0])]
+        raise NumericsError(
+            f"the derivatives {bad[1]} of powers {bad[0]} of {activation.name} at variances "
+            f"{np.array2string(np.diag(kernel))} cannot be had in double precision; take a lower "
+            "order"
+        )
     return Moments(values, errors)
 
 
@@ -90,7 +98,8 @@ def _converged(activation: Activation, root: Root, terms: Terms) -> tuple[Array,
             break
         aim *= min(2.0, max(1.1, needed / max(reached, needed / 8.0)))
     noise = ROUNDING * (2.0 + root.factor.shape[1]) + lattice.noise
-    return fine, norms * (PREFACTOR * difference**2 + noise)
+    with np.errstate(invalid="ignore"):  # unknown derivatives: not a number, and refused
+        return fine, norms * (PREFACTOR * difference**2 + noise)
 
 
 class _Lattice:

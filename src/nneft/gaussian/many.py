@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nneft.activations.base import Activation
+from nneft.errors import NumericsError
 from nneft.gaussian.base import Array, Moments, Terms
 from nneft.gaussian.conditioning import Features, Order, features, narrowest
 from nneft.gaussian.distribution import Distribution, regular
@@ -33,7 +34,9 @@ def many(activation: Activation, kernel: Array, terms: Terms) -> Moments:
     Raises
     ------
     ValueError
-        if the derivatives hold delta functions, or the moments diverge.
+        if the moments diverge.
+    nneft.NumericsError
+        if the derivatives hold delta functions.
     """
     order = Order.of(kernel)
     products = []
@@ -57,9 +60,10 @@ def many(activation: Activation, kernel: Array, terms: Terms) -> Moments:
 
 def _refuse_deltas(activation: Activation, power: int, derivatives: int) -> None:
     if not Distribution.of(activation, power, derivatives).is_function:
-        raise ValueError(
+        raise NumericsError(
             f"derivative {derivatives} of {activation.name!r} to the power {power} holds delta "
-            f"functions; panels take those for one and two inputs only"
+            f"functions, which panels take for one and two inputs only; take a lower order or "
+            f"fewer inputs"
         )
 
 

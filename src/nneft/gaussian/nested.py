@@ -35,7 +35,9 @@ def moments(activation: Activation, kernel: Array, terms: Terms) -> Moments:
     Raises
     ------
     ValueError
-        if the moments diverge, or derivatives give delta functions for three inputs or more.
+        if the moments diverge.
+    nneft.NumericsError
+        if derivatives give delta functions for three inputs or more, or cannot be had at all.
     """
     kernel = np.asarray(kernel, dtype=np.float64)
     fixed = np.diagonal(kernel) <= 0.0
