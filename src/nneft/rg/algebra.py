@@ -112,7 +112,7 @@ def convolve(
     terms = right[..., every.rest, None, :] @ left[..., every.part, :, :]
     terms = terms[..., 0, :] * every.ways[:, None]
     begin = starts(every.whole)
-    if len(begin) == len(terms):
+    if len(begin) == terms.shape[-2]:
         return np.asarray(terms)
     return np.asarray(np.add.reduceat(terms, begin, axis=-2), dtype=np.float64)
 

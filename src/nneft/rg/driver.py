@@ -80,7 +80,8 @@ def flow(
     if chosen is not None:
         kernels = np.stack([state.K_0 for state in found])
         found = list(states(network, kernels, order, chosen, reduction.scales))
-    made = Flow(network=network, order=order, states=tuple(found), reduction=reduction)
+    given = inputs is not None
+    made = Flow(network, order, tuple(found), reduction, from_inputs=given)
     if order > 1:
         _check_reached(made)
     return made

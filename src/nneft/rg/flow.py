@@ -14,11 +14,14 @@ from nneft.gaussian.base import Array
 from nneft.network import Network
 from nneft.rg.accuracy import relative_error
 from nneft.rg.components import Components
+from nneft.rg.holding import check_correlator, check_kernel, names
 from nneft.rg.reduction import Reduction
 from nneft.rg.state import LayerState
 
 if TYPE_CHECKING:
     import xarray as xr
+
+    from nneft.rg.sensitivity import Response, Sensitivity
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,12 +41,15 @@ class Flow:
         The layers' states, on the distinct inputs only.
     reduction
         How the inputs given map to the distinct ones.
+    from_inputs
+        Whether inputs were given, and not the first layer's kernel.
     """
 
     network: Network
     order: int
     states: tuple[LayerState, ...]
     reduction: Reduction
+    from_inputs: bool = False
 
     def K(self, p: int = 0) -> Array:
         """Coefficient of ``n_{l-1}^-p`` in ``<G^(l)>``: (L, N, N).
@@ -53,11 +59,7 @@ class Flow:
         ValueError
             ``p`` is not among the orders held.
         """
-        if p not in range(self.order + 1):
-            raise ValueError(
-                f"K({p}) is not held by a flow of order {self.order}, which has K(0) to "
-                f"K({self.order}); {self._hint(p)}"
-            )
+        check_kernel(self.order, p)
         return self._components.dense([s.K[p] for s in self.states], 1)
 
     def V(self, points: int, order: int = 0, *, at: tuple[int, ...] | None = None) -> Array:
@@ -83,7 +85,7 @@ class Flow:
             Points or an order that are not held; indices out of range or of the wrong number; a
             dense array that is too large.
         """
-        k = self._held(points, order)
+        k = check_correlator(self.order, points, order)
         held = [state.V[k - 2][order] for state in self.states]
         if at is None:
             return self._components.dense(held, k)
@@ -99,7 +101,7 @@ class Flow:
         ``cumulant(4)`` is the covariance of ``G_ab`` and ``G_cd``: (L, N, N, N, N). Parameters and
         errors as of `V`; 2 points are the mean.
         """
-        k = 1 if points == 2 else self._held(points, 0)
+        k = 1 if points == 2 else check_correlator(self.order, points, 0)
         held = self._summed(k)
         if at is None:
             return self._components.dense(held, k)
@@ -151,21 +153,40 @@ class Flow:
 
     def errors(self, name: str) -> Array:
         """Absolute error bounds of ``"K_0"``, ``"V_4"``, ``"V_4_1"`` ..; shaped as the quantity."""
-        for found, k, order in self.held():
+        for found, k, order in names(self.order):
             if found == name:
                 parts = [s.error_K if k == 1 else s.error_V[k - 2] for s in self.states]
                 return self._components.dense([part[order] for part in parts], k)
-        names = ", ".join(found for found, _, _ in self.held())
-        raise ValueError(f"the flow holds {names}, not {name!r}")
+        every = ", ".join(found for found, _, _ in names(self.order))
+        raise ValueError(f"the flow holds {every}, not {name!r}")
 
-    def held(self) -> list[tuple[str, int, int]]:
-        """Names of what is held, as in `to_xarray`, with the number of pairs and the order."""
-        kernels = [(f"K_{p}", 1, p) for p in range(self.order + 1)]
-        return kernels + [
-            (f"V_{2 * k}" + f"_{q}" * (q > 0), k, q)
-            for k in range(2, self.order + 2)
-            for q in range(self.order + 2 - k)
-        ]
+    def response(self, points: int, layer: int) -> Response:
+        """``dV_2k^(l)/dV_2k^(l-1)`` at leading order, 2k = `points`, l = `layer` (BCCZ 27, 30).
+
+        Raises
+        ------
+        ValueError
+            Points that the flow does not hold (2 stand for ``K_0``), or a layer below 2.
+        """
+        from nneft.rg.sensitivity import response
+
+        return response(self, points, layer)
+
+    def sensitivity(self) -> Sensitivity:
+        """Derivatives of the last layer's K_p and V_2k by every layer's C_W and C_b.
+
+        Exact, forward through the recursion, at the cost of a few flows.
+
+        Raises
+        ------
+        ValueError
+            Parallel inputs of different lengths without biases, where a bias would part them.
+        nneft.NumericsError
+            An expectation that cannot be had.
+        """
+        from nneft.rg.sensitivity import sensitivity
+
+        return sensitivity(self)
 
     def to_xarray(self) -> xr.Dataset:
         """Everything held as a labelled dataset, with attributes that say what made it."""
@@ -193,23 +214,3 @@ class Flow:
                 total = total + terms[q] / float(below) ** (k - 1 + q)
             found.append(total)
         return found
-
-    def _held(self, points: int, order: int) -> int:
-        """Half the points, if the flow holds them at this order."""
-        k = points // 2
-        if points % 2 or k < 2 or order < 0:
-            raise ValueError(
-                "V(points, order) wants an even number of points from 4 on and an order from 0 on, "
-                f"got V({points}, order={order})"
-            )
-        if k + order > self.order + 1:
-            have = [f"V({2 * j}) to order {self.order + 1 - j}" for j in range(2, self.order + 2)]
-            raise ValueError(
-                f"V({points}, order={order}) is not held by a flow of order {self.order}, which "
-                f"holds {', '.join(have) or 'no correlators'}; {self._hint(k + order - 1)}"
-            )
-        return k
-
-    @staticmethod
-    def _hint(order: int) -> str:
-        return f"call nneft.flow(network, inputs, order={order})"

@@ -6,6 +6,7 @@ import xarray as xr
 from nneft.conventions import pairs
 from nneft.gaussian.base import Array
 from nneft.rg.flow import Flow
+from nneft.rg.holding import names
 from nneft.rg.multisets import multisets
 from nneft.rg.reduction import Reduction
 from nneft.rg.state import LayerState
@@ -18,7 +19,7 @@ def to_xarray(flow: Flow) -> xr.Dataset:
     """Dataset over ``layer`` and inputs ``x1, x2, ..`` with everything that the flow holds."""
     axes = ("layer", *(f"x{i}" for i in range(1, 2 * flow.order + 3)))
     variables: dict[str, tuple[tuple[str, ...], Array, dict[str, str]]] = {}
-    for name, k, order in flow.held():
+    for name, k, order in names(flow.order):
         dimensions = axes[: 2 * k + 1]
         values = flow.K(order) if k == 1 else flow.V(2 * k, order)
         variables[name] = (dimensions, values, {"long_name": _label(k, order)})
@@ -30,7 +31,12 @@ def to_xarray(flow: Flow) -> xr.Dataset:
         variables,
         coords={"layer": np.arange(1, flow.network.depth + 1)}
         | {x: np.arange(count) for x in axes[1:]},
-        attrs={"kind": KIND, "order": flow.order, **network_attributes(flow.network)},
+        attrs={
+            "kind": KIND,
+            "order": flow.order,
+            "from_inputs": int(flow.from_inputs),
+            **network_attributes(flow.network),
+        },
     )
 
 
@@ -62,6 +68,7 @@ def from_xarray(dataset: xr.Dataset) -> Flow:
         order=order,
         states=tuple(states),
         reduction=Reduction(K_0[0], np.arange(count), np.ones(count)),
+        from_inputs=bool(dataset.attrs.get("from_inputs", 0)),
     )
 
 
