@@ -33,8 +33,8 @@ def factor_values(
     highest = max(r for _, r in factors)
     if highest == 0 and side is None:
         sigma = np.asarray(activation(x), dtype=np.float64)
-        powers = power_series(sigma[None], {p: 0 for p, _ in factors})
-        return {(p, r): powers[p][0] for p, r in factors}
+        powers = power_series(np.reshape(sigma, (1, -1)), {p: 0 for p, _ in factors})
+        return {(p, r): powers[p].reshape(sigma.shape) for p, r in factors}
     orders = highest_orders(factors)
     flat = np.ascontiguousarray(x, dtype=np.float64).ravel()
     found = {f: np.empty(flat.size) for f in factors}
