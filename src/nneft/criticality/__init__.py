@@ -5,6 +5,7 @@ from nneft.criticality.compromise import Compromise
 from nneft.criticality.correlation import Correlation
 from nneft.criticality.edge import Edge
 from nneft.criticality.fixed import FixedPoint, FixedPoints, fixed_points
+from nneft.criticality.phases import phase_diagram
 from nneft.criticality.point import CriticalPoint, critical_point
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "Susceptibility",
     "critical_point",
     "fixed_points",
+    "phase_diagram",
     "susceptibility",
 ]

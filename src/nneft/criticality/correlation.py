@@ -21,11 +21,16 @@ import numpy as np
 from scipy.optimize import brentq
 
 from nneft.activations.base import Activation
-from nneft.gaussian import expectations
+from nneft.gaussian import expectations, nested
+from nneft.gaussian.panels import legendre
 
 #: ``chi_perp`` nearer to one than this is one.
 CRITICAL = 1e-10
-#: Angle below which ``D`` cancels to nothing: ``1 - c`` is half its square.
+#: Kernels beyond this many squared scales make a lattice too fine: panels follow better.
+LATTICE = 3e3
+#: Angle below which too many digits of ``<sigma^2> - <sigma_1 sigma_2>`` cancel.
+CANCELS = 0.02
+#: Smallest angle looked for: ``1 - c`` is half its square.
 SMALLEST = 1e-6
 
 
@@ -60,19 +65,25 @@ def correlations(
     one = Correlation(1.0, chi_perp)
     found = [one]
     if chi_perp > 1.0 + CRITICAL:
-        theta = _angle(activation, kernel, C_W)
-        _, gradient = _pair(activation, kernel, theta)
-        found.insert(0, Correlation(0.0 if theta == 0.5 * pi else cos(theta), C_W * gradient))
+        theta, chi = angle(activation, kernel, C_W)
+        found.insert(0, Correlation(0.0 if theta == 0.5 * pi else cos(theta), chi))
     if activation.parity == "odd" and C_b == 0.0:
         found = [Correlation(-p.c, p.chi) for p in found[::-1] if p.c != 0.0] + found
     return tuple(found)
 
 
+def angle(activation: Activation, kernel: float, C_W: float) -> tuple[float, float]:
+    """``theta = acos c*`` from ``D = 1/C_W``, and chi there; for ``chi_perp > 1``."""
+    theta = _angle(activation, kernel, C_W)
+    return theta, C_W * _pair(activation, kernel, theta)[1]
+
+
 def _angle(activation: Activation, kernel: float, C_W: float) -> float:
-    """``theta = acos c*``, from ``D = 1/C_W``."""
     [[square]] = expectations.singles(activation, np.array([kernel]), [((2,), (0,))]).values
 
     def excess(theta: float) -> float:
+        if theta < CANCELS:
+            return C_W * _mean_gradient(activation, kernel, theta) - 1.0
         product, _ = _pair(activation, kernel, theta)
         return C_W * (float(square) - product) / (2.0 * kernel * sin(0.5 * theta) ** 2) - 1.0
 
@@ -84,10 +95,22 @@ def _angle(activation: Activation, kernel: float, C_W: float) -> float:
     return float(brentq(excess, SMALLEST, 0.5 * pi, xtol=1e-15, rtol=1e-14))
 
 
+def _mean_gradient(activation: Activation, kernel: float, theta: float) -> float:
+    """``D = int_0^theta <sigma'_1 sigma'_2> sin / (1 - cos theta)``: nothing cancels."""
+    points, weights = legendre(8)
+    angles = 0.5 * theta * (1.0 + points)
+    values = np.array([_pair(activation, kernel, float(t))[1] for t in angles])
+    total = 0.5 * theta * float(weights @ (values * np.sin(angles)))
+    return total / (2.0 * sin(0.5 * theta) ** 2)
+
+
 def _pair(activation: Activation, kernel: float, theta: float) -> tuple[float, float]:
     """``<sigma_1 sigma_2>`` and ``<sigma'_1 sigma'_2>`` at correlation ``cos theta``."""
     c = 0.0 if theta == 0.5 * pi else cos(theta)
     matrix = kernel * np.array([[1.0, c], [c, 1.0]])
     terms = [((1, 1), (0, 0)), ((1, 1), (1, 1))]
-    found = expectations.pairs(activation, matrix, terms).values[:, 0, 1]
+    if kernel > LATTICE * activation.scale**2:
+        found = nested.moments(activation, matrix, terms).values
+    else:
+        found = expectations.pairs(activation, matrix, terms).values[:, 0, 1]
     return float(found[0]), float(found[1])
