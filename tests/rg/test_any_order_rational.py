@@ -39,7 +39,7 @@ C_b = (F(0), F(1, 4), F(1, 8), F(1, 16), F(1, 2), F(1, 3))
 WIDTHS = (3, 10, 4, 7, 5, 6, 8)
 #: A bound on an error is at most this part of the largest component of ``V_2k,0, V_2k,1, ..``
 #: (one of which may cross zero).
-WIDEST = 1e-10
+WIDEST = 1e-9
 
 # activation, kernel, order, layer
 CASES = [
