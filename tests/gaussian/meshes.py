@@ -24,7 +24,7 @@ def legendre(order: int) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     nodes, weights = [], []
     for guess in np.polynomial.legendre.leggauss(order)[0]:
         z = mpmath.mpf(float(guess))
-        for _ in range(4):
+        for _ in range(6):
             last, value = mpmath.mpf(1), z
             for n in range(1, order):
                 last, value = value, ((2 * n + 1) * z * value - n * last) / (n + 1)
