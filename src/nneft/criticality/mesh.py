@@ -30,8 +30,12 @@ NEAR = 32.0
 MOST_PANELS = 6_000
 
 
-def nodes(activation: Activation, low: float, high: float) -> tuple[Array, Array]:
-    """Nodes and weights, (n,) each, for Gaussians of variances from `low` to `high`.
+def nodes(
+    activation: Activation, low: float, high: float, extra: Array | None = None
+) -> tuple[Array, Array]:
+    """Nodes, ascending, and weights, (n,) each, for Gaussians of variances from `low` to `high`.
+
+    Panels also end at the places in `extra`.
 
     Raises
     ------
@@ -42,6 +46,8 @@ def nodes(activation: Activation, low: float, high: float) -> tuple[Array, Array
     """
     furthest = reach(activation, sqrt(high), 2, DIGITS) * sqrt(high)
     edges = np.array(_edges(activation, float(2.0 ** np.ceil(np.log2(furthest)))))
+    if extra is not None and len(extra):
+        edges = np.unique(np.concatenate([edges, extra]))
     inside = edges[np.abs(edges) < furthest]
     edges = np.concatenate([[-furthest], inside, [furthest]])
     count = np.ceil(np.diff(edges) / (LONGEST * sqrt(low))).astype(int)
@@ -66,7 +72,7 @@ def _too_many(activation: Activation, kernel: float) -> NumericsError:
 def _edges(activation: Activation, furthest: float) -> tuple[float, ...]:
     """Ends of panels that resolve the activation, kinks among them."""
     edges = {-furthest, 0.0, furthest, *(k for k in activation.kinks if abs(k) < furthest)}
-    step = min(1.0, 2.0 * activation.scale)
+    step = min(2.0, activation.scale)
     near = np.arange(0.0, min(NEAR, furthest), step)
     far = NEAR * 2.0 ** np.arange(0.0, max(0.0, np.log2(furthest / NEAR)), 0.5)
     for x in (near, far[far < furthest]):

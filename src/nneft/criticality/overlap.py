@@ -12,14 +12,15 @@ too are analytic.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import pairwise
-from math import ceil, log, pi
+from math import ceil, log, pi, sqrt
 
 import numpy as np
 
 from nneft.activations.base import Activation
 from nneft.criticality.correlation import LATTICE, angle
+from nneft.criticality.smoothing import Smoothed
 from nneft.errors import NumericsError
 from nneft.gaussian import expectations, hermite, nested
 from nneft.gaussian.base import Array
@@ -31,10 +32,8 @@ KERNELS, WIDEST, ANGLES = 12, log(4.0), 16
 SPLITS, RESOLVED = 14, 1e-10
 #: Lengths of Hermite series, and the bound on what they leave out.
 LENGTHS, ACCEPTED = (48, 144, 432, 1296), 5e-13
-#: One more that only smooth activations can afford.
-LONG = 3888
 #: A panel with fewer points than this costs more than the points themselves.
-FEW = 12
+FEW = 2
 #: Points solved at once.
 BLOCK = 40_000
 HALF_PI = 0.5 * pi
@@ -64,10 +63,10 @@ class Panel:
 @lru_cache(maxsize=8)
 def _chebyshev(count: int) -> tuple[Array, Array]:
     """Chebyshev points, and values there to coefficients: ``values @ matrix``."""
-    t = np.cos(pi * (np.arange(count) + 0.5) / count)
+    t = np.cos(pi * (np.arange(count, dtype=np.float64) + 0.5) / count)
     matrix = np.polynomial.chebyshev.chebvander(t, count - 1) * (2.0 / count)
     matrix[:, 0] *= 0.5
-    return t, matrix
+    return np.asarray(t), np.asarray(matrix)
 
 
 def cover(lowest: float, highest: float) -> list[tuple[float, float]]:
@@ -126,12 +125,13 @@ class _Product:
     def __init__(self, activation: Activation, kernels: Array) -> None:
         self.activation, self.kernels = activation, kernels
         self.series: dict[int, hermite.Coefficients | None] = {}
+        self.lengths = LENGTHS[:2] if activation.kinks else LENGTHS
 
     def __call__(self, theta: Array) -> Array:
         c = np.where(theta >= HALF_PI, 0.0, np.cos(theta))
         found = np.full((len(self.kernels), len(theta)), np.nan)
         missing = np.ones_like(found, dtype=bool)
-        for length in LENGTHS if self.activation.kinks else (*LENGTHS, LONG):
+        for length in self.lengths:
             series = self._coefficients(length)
             if series is None:
                 break
@@ -143,8 +143,8 @@ class _Product:
                 missing &= ~fresh
             if not np.any(missing):
                 return found
-        for i, j in np.argwhere(missing).tolist():
-            found[i, j] = self._pair(float(self.kernels[i]), float(c[j]))
+        for i in np.flatnonzero(missing.any(axis=1)).tolist():
+            found[i, missing[i]] = self._close(i, theta[missing[i]])
         return found
 
     def _coefficients(self, length: int) -> hermite.Coefficients | None:
@@ -156,6 +156,21 @@ class _Product:
             except NumericsError:
                 self.series[length] = None
         return self.series[length]
+
+    def _close(self, i: int, theta: Array) -> Array:
+        K = float(self.kernels[i])
+        # v^2 = K (1 - c)
+        widths = sqrt(2.0 * K) * np.sin(0.5 * theta)
+        if self.smoothed is not None and widths.max() <= self.smoothed.widest:
+            return self.smoothed(i, widths)
+        return np.array([self._pair(K, float(np.cos(t))) for t in theta])
+
+    @cached_property
+    def smoothed(self) -> Smoothed | None:
+        try:
+            return Smoothed(self.activation, self.kernels)
+        except NumericsError:  # a mesh that would be too large
+            return None
 
     def _pair(self, K: float, c: float) -> float:
         kernel = K * np.array([[1.0, c], [c, 1.0]])
