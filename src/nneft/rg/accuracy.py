@@ -21,12 +21,14 @@ def relative_error(state: LayerState) -> float:
     own = state.V[0][0][multisets_of_one(count, 2)]
     u = float(np.max(own / np.where(kernel > 0.0, kernel, np.inf) ** 2))
     for p, error in enumerate(state.error_K[2:], start=2):
-        worst = max(worst, _ratio(error, sizes * factorial(p) * u**p))
+        growth = max(factorial(p) * u**p, _ratio(np.abs(state.K[p]), sizes))
+        worst = max(worst, _ratio(error, sizes * growth))
     fluctuations = np.sqrt(np.maximum(np.diag(state.V_4), 0.0))
     for k, errors in enumerate(state.error_V, start=2):
         scale = np.prod(fluctuations[multisets(count, k)], axis=1)
         for q, error in enumerate(errors):
             growth = factorial(k - 1 + q) * u ** (0.5 * k - 1.0 + q)
+            growth = max(growth, _ratio(np.abs(state.V[k - 2][q]), scale)) if k + q > 2 else 1.0
             worst = max(worst, _ratio(error, scale * growth))
     return worst
 

@@ -146,8 +146,9 @@ class Flow:
         ``sqrt(K_aa K_bb)`` for the kernel and ``K_1``, and to ``sqrt(V_4(A;A) V_4(B;B))`` for
         ``V_4``, so that zero crossings do not count. Beyond these, to how correlators grow: with
         ``u = max_a V_4(aa;aa) / K_aa^2``, ``K_p`` to ``p! u^p`` of the kernel, and ``V_2k`` at
-        relative order q to ``(k-1+q)! u^{k/2-1+q}`` times ``sqrt(V_4(A;A))`` for each pair A.
-        `errors` holds them component by component.
+        relative order q to ``(k-1+q)! u^{k/2-1+q}`` times ``sqrt(V_4(A;A))`` for each pair A, or
+        to their largest component in these units where that is larger. `errors` holds them
+        component by component.
         """
         return np.array([relative_error(state) for state in self.states])
 
