@@ -13,6 +13,7 @@ from math import isqrt
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nneft.conventions import pairs
 from nneft.gaussian.base import Array
@@ -57,7 +58,8 @@ def combine(
     Parameters
     ----------
     left : (.., number(count, part), monomials)
-        Y; the terms of each depend on the entries of the kernel between its own inputs only.
+        Y. Where the terms of each depend on the entries of the kernel between its own inputs only,
+        as they do unless pairs are those of differences of inputs, others are left out.
     right : (.., number(count, size - part), monomials)
         Z.
     degrees
@@ -71,7 +73,8 @@ def combine(
     """
     lead = np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
     out = np.zeros((*lead, number(count, size), start(count, total + 1)))
-    for group in _groups(count, size, part):
+    local = not np.any(left[..., _foreign(count, part, left.shape[-1])])
+    for group in _groups(count, size, part, local):
         plan = _products(count, group.support, *degrees, total)
         if not len(plan.i):
             continue
@@ -142,15 +145,31 @@ def _chunks(starts: Places, ends: list[int], rows: int) -> list[tuple[int, int]]
 
 
 @lru_cache(maxsize=1024)
-def _groups(count: int, size: int, part: int) -> tuple[_Group, ...]:
+def _groups(count: int, size: int, part: int, local: bool) -> tuple[_Group, ...]:
     every = splits(count, size, part)
     support = local_entries(count, part)
+    if not local:
+        support = (tuple(range(count)),) * len(support)
     found = []
     for entries in sorted(set(support)):
         inside = np.array([s == entries for s in support])[every.part]
         chosen = Splits(*(v[inside] for v in every))
         found.append(_Group(entries, chosen, starts(chosen.whole)))
     return tuple(found)
+
+
+@lru_cache(maxsize=256)
+def _foreign(count: int, size: int, monomials: int) -> NDArray[np.bool_]:
+    """(number(count, size), monomials): where entries occur that are not among the local ones."""
+    support = local_entries(count, size)
+    outside = np.array([[p not in entries for p in range(count)] for entries in support])
+    found = [np.zeros((len(support), 0), dtype=bool)]
+    degree = 0
+    while start(count, degree) < monomials:
+        rows = multisets(count, degree)
+        found.append(np.any(outside[:, rows], axis=2))
+        degree += 1
+    return np.concatenate(found, axis=1)[:, :monomials]
 
 
 @lru_cache(maxsize=64)

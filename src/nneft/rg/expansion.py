@@ -156,10 +156,10 @@ def expand(
         factors = plan.factors[: places.shape[1]]
         moments.append(found[:, places] * factors)
         errors.append(uncertain[:, places] * factors)
-    return _cumulants(count, cut, moments, errors)
+    return cumulants_of(count, cut, moments, errors)
 
 
-def _cumulants(count: int, cut: Cut, moments: list[Array], errors: list[Array]) -> Expansion:
+def cumulants_of(count: int, cut: Cut, moments: list[Array], errors: list[Array]) -> Expansion:
     """``F(B) = M(B) - sum_{b in S < B} F(S) M(B - S)``."""
     blobs: list[Array] = []
     uncertain: list[Array] = []
@@ -236,7 +236,7 @@ def _plan(count: int, cut: Cut) -> _Plan:
             table[b, k] = offsets[id(group)] + place
         places.append(table)
     terms = tuple((inputs, tuple(group)) for inputs, group in groups.items())
-    return _Plan(terms, tuple(places), _factors(count, listed, cut.degree(0)))
+    return _Plan(terms, tuple(places), monomial_factors(count, listed, cut.degree(0)))
 
 
 def _monomials(count: int, local: tuple[int, ...], degree: int) -> Iterator[tuple[int, list[int]]]:
@@ -256,7 +256,7 @@ def _tally(listed: list[tuple[int, int]], places: list[int]) -> dict[int, int]:
     return found
 
 
-def _factors(count: int, listed: list[tuple[int, int]], degree: int) -> Array:
+def monomial_factors(count: int, listed: list[tuple[int, int]], degree: int) -> Array:
     """``prod_C (1/2 if C = cc)^{r_C} / r_C!`` of each monomial."""
     equal = np.array([a == b for a, b in listed])
     each = [

@@ -15,6 +15,7 @@ import numpy as np
 from nneft.gaussian.base import Array
 from nneft.network import Network
 from nneft.rg import contraction, series
+from nneft.rg.difference import differences
 from nneft.rg.expansion import Cut, Expansion, expand
 from nneft.rg.jacobian import Propagator, held
 from nneft.rg.multisets import dense_places, multisets, number, start
@@ -55,13 +56,21 @@ def states(
     """
     state = first_state(kernels[0], order)
     yield state
-    step = _Series(state) if method is Method.SERIES else _Diagrams(state)
-    for layer, expansion in expansions(network, kernels, step.cut(order)):
+    close = differences(network, kernels[0])
+    first = state if close is None else close.inside(state)
+    step = _Series(first) if method is Method.SERIES else _Diagrams(first)
+    if close is None:
+        bias, found = np.ones(step.count), expansions(network, kernels, step.cut(order))
+    else:
+        bias, found = close.bias, close.expansions(step.cut(order))
+    for layer, expansion in found:
         # What fluctuates in layer l-1 comes with 1/n_{l-2}, and is counted here in 1/n_{l-1}.
         ratio = network.widths[layer - 1] / network.widths[max(layer - 2, 0)]
         with np.errstate(over="ignore", under="ignore", invalid="ignore"), at_layer(layer):
             C_W, C_b = float(network.C_W[layer - 1]), float(network.C_b[layer - 1])
-            values, errors = step.next(expansion, ratio, C_W, C_b)
+            values, errors = step.next(expansion, ratio, C_W, C_b * bias)
+            if close is not None:
+                values, errors = close.outside(values, errors)
         state = LayerState.of_cumulants(layer, values, errors)
         check_range(state)
         check_range(state, scales)
@@ -105,13 +114,14 @@ class _Series:
         return Cut(order, extra=int(self.small))
 
     def next(
-        self, expansion: Expansion, ratio: float, C_W: float, C_b: float
+        self, expansion: Expansion, ratio: float, C_W: float, bias: Array
     ) -> tuple[series.Cumulants, series.Cumulants]:
         given = series.conditional(expansion)
         below = _in_powers(self.values, ratio)
         found = series.average(given, below)
         own = _powers_of(C_W, series.local_error(given, found))
-        self.values = series.scaled(found, given.mean, C_W, C_b)
+        self.values = series.scaled(found, given.mean, C_W, 0.0)
+        self.values[0][:, 0] += bias
         if self.small:
             self.errors = self.propagator.next(given, found, own, ratio, C_W)
         else:
@@ -133,14 +143,14 @@ class _Diagrams:
         return Cut(order)
 
     def next(
-        self, expansion: Expansion, ratio: float, C_W: float, C_b: float
+        self, expansion: Expansion, ratio: float, C_W: float, bias: Array
     ) -> tuple[series.Cumulants, series.Cumulants]:
         kernel_error = self.errors[0][:, 0]
 
         @cache
         def tensor(m: int, r: int) -> Array:
             value = C_W**m * expansion.tensor(m, r)
-            return value + C_b if (m, r) == (1, 0) else value
+            return value + bias if (m, r) == (1, 0) else value
 
         @cache
         def uncertain(m: int, r: int) -> Array:

@@ -1,0 +1,75 @@
+"""Two ReLU inputs as close as they may be, against recursions of hundreds of digits."""
+
+from itertools import combinations_with_replacement
+from math import cos, log10
+
+import numpy as np
+import pytest
+from mpmath import mp
+from rg.many_digits import flow as exact
+
+import nneft
+
+ANGLES = [0.3, 0.03, 1e-3, 1e-5, 1e-7, 4e-8]
+#: Accuracy of every component, relative to that of one input alone.
+ACCURACY = 1e-13
+
+
+def kernel_of(angle):
+    return np.array([[1.0, cos(angle)], [cos(angle), 1.0]])
+
+
+def widths_of(depth):
+    return (2, *[(30, 20, 45)[i % 3] for i in range(depth)])
+
+
+def digits(angle, order):
+    """What cancels goes as ``angle^(3-4P)``, and more on the way."""
+    return 60 + int(20 * order * max(0.0, -log10(angle)))
+
+
+def compare(kernel, order, depth, *, C_W=2.0, C_b=0.0, angle=1.0, method="series"):
+    """Every component to the accuracy stated, and within its bound."""
+    widths = widths_of(depth)
+    found = nneft.flow(
+        nneft.Network(widths, "relu", C_W, C_b), kernel=kernel, order=order, method=method
+    )
+    given = [kernel[0, 0], kernel[0, 1], kernel[1, 1]]
+    truths = exact(given, C_W, C_b, widths, order, digits(angle, order))
+    for layer, truth in enumerate(truths, start=2):
+        for k in range(1, order + 2):
+            for A in combinations_with_replacement(range(3), k):
+                for p in range(k - 1, order + 1):
+                    check(found, layer, k, A, p, truth)
+    return found
+
+
+def check(found, layer, k, A, p, truth):
+    at = [a for pair in A for a in ((0, 0), (0, 1), (1, 1))[pair]]
+    name = f"K_{p}" if k == 1 else f"V_{2 * k}" + (f"_{p - k + 1}" if p > k - 1 else "")
+    value = float(found.K(p)[layer - 1][tuple(at)] if k == 1 else component(found, k, p, at, layer))
+    error = found.errors(name)[layer - 1][tuple(at)]
+    true = abs(float(mp.mpf(value) - truth[A][p]))
+    size = max(abs(float(truth[(0,) * k][p])), abs(float(truth[A][p])), 1.0)
+    assert true <= ACCURACY * size, (layer, name, at, value, truth[A][p])
+    assert true <= error + 3e-16 * abs(value), (layer, name, at, true, error)
+
+
+def component(found, k, p, at, layer):
+    return found.V(2 * k, p - k + 1, at=tuple(at))[layer - 1]
+
+
+@pytest.mark.parametrize("angle", ANGLES)
+@pytest.mark.parametrize(("order", "depth"), [(1, 12), (2, 5)])
+def test_angles(angle, order, depth):
+    compare(kernel_of(angle), order, depth, angle=angle)
+
+
+@pytest.mark.parametrize("angle", [0.3, 1e-2, 1e-6])
+def test_third_order(angle):
+    compare(kernel_of(angle), 3, 3, angle=angle)
+
+
+@pytest.mark.parametrize("angle", [0.1, 1e-5])
+def test_diagrams_in_difference_coordinates(angle):
+    compare(kernel_of(angle), 2, 4, angle=angle, method="diagrams")
