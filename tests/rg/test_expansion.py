@@ -66,7 +66,7 @@ def test_combined_polynomials_are_products_of_their_values(seed, total):
     point = rng.normal(size=count)
     powers = np.concatenate([np.prod(point[multisets(count, d)], axis=1) for d in range(total + 1)])
     wanted = np.zeros(number(count, size))
-    for whole, p, r, ways in zip(*splits(count, size, part), strict=True):
+    for whole, p, r, ways in zip(*splits(count, size, part)[:4], strict=True):
         wanted[whole] += ways * (left[p] @ powers) * (right[r] @ powers)
     np.testing.assert_allclose(found @ powers, wanted, rtol=1e-12, atol=1e-12)
 
@@ -76,7 +76,7 @@ def test_convolved_series_are_cut_products():
     left, right = rng.normal(size=(3, 4)), rng.normal(size=(6, 4))
     found = convolve(3, 3, 1, multiplier(left), right)
     wanted = np.zeros((10, 4))
-    for whole, p, r, ways in zip(*splits(3, 3, 1), strict=True):
+    for whole, p, r, ways in zip(*splits(3, 3, 1)[:4], strict=True):
         wanted[whole] += ways * np.convolve(left[p], right[r])[:4]
     np.testing.assert_allclose(found, wanted, rtol=1e-13)
 

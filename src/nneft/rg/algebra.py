@@ -8,8 +8,9 @@ from moments: each is the same recursion,
 with numbers, polynomials in ``delta`` or polynomials in ``eps`` for values.
 """
 
+from collections.abc import Iterator
 from functools import lru_cache
-from math import isqrt
+from math import isqrt, prod
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from nneft.conventions import pairs
 from nneft.gaussian.base import Array
-from nneft.rg.multisets import Places, Splits, multisets, number, rank, splits, start
+from nneft.rg.multisets import Places, Splits, multisets, number, rank, runs, splits, start
 
 #: Numbers that a product holds at once; more are worked off in chunks.
 CHUNK = 4_000_000
@@ -27,11 +28,10 @@ Degrees = tuple[int, int]
 
 
 class _Group(NamedTuple):
-    """Partings whose parts depend on the same entries of the kernel; where each whole begins."""
+    """Partings whose parts depend on the same entries of the kernel."""
 
     support: tuple[int, ...]
     splits: Splits
-    starts: Places
 
 
 class _Products(NamedTuple):
@@ -78,15 +78,11 @@ def combine(
         plan = _products(count, group.support, *degrees, total)
         if not len(plan.i):
             continue
-        ends = [*group.starts[1:], len(group.splits.whole)]
-        rows = max(1, CHUNK // (len(plan.i) * max(1, int(np.prod(lead)))))
-        for first, last in _chunks(group.starts, ends, rows):
-            whole, parts, rests = (v[first:last] for v in group.splits[:3])
-            ways = group.splits.ways[first:last]
+        rows = max(1, CHUNK // (len(plan.i) * max(1, prod(lead))))
+        for whole, parts, rests, ways, begin in _chunks(group.splits, rows):
             terms = left[..., parts[:, None], plan.i] * right[..., rests[:, None], plan.j]
             terms *= ways[:, None]
             sums = np.add.reduceat(terms, plan.starts, axis=-1)
-            begin = starts(whole)
             if len(begin) < len(whole):
                 sums = np.add.reduceat(sums, begin, axis=-2)
             out[..., whole[begin][:, None], plan.k] += sums
@@ -114,10 +110,9 @@ def convolve(
     every = splits(count, size, part, first=first)
     terms = right[..., every.rest, None, :] @ left[..., every.part, :, :]
     terms = terms[..., 0, :] * every.ways[:, None]
-    begin = starts(every.whole)
-    if len(begin) == terms.shape[-2]:
+    if len(every.starts) == len(every.whole):
         return np.asarray(terms)
-    return np.asarray(np.add.reduceat(terms, begin, axis=-2), dtype=np.float64)
+    return np.asarray(np.add.reduceat(terms, every.starts, axis=-2), dtype=np.float64)
 
 
 def multiplier(series: Array) -> Array:
@@ -127,21 +122,16 @@ def multiplier(series: Array) -> Array:
     return np.where(shift >= 0, series[..., np.maximum(shift, 0)], 0.0)
 
 
-def starts(keys: Places) -> Places:
-    """Where each run of equal keys begins."""
-    return np.flatnonzero(np.diff(keys, prepend=-1))
-
-
-def _chunks(starts: Places, ends: list[int], rows: int) -> list[tuple[int, int]]:
+def _chunks(every: Splits, rows: int) -> Iterator[Splits]:
     """Runs of about so many rows that end where a whole ends."""
-    found, first = [], 0
-    for end in ends:
-        if end - first >= rows:
-            found.append((first, end))
+    if len(every.whole) <= rows:
+        yield every
+        return
+    first = 0
+    for end in [*every.starts[1:].tolist(), len(every.whole)]:
+        if end - first >= rows or end == len(every.whole):
+            yield every.only(slice(first, end))
             first = end
-    if first < ends[-1]:
-        found.append((first, ends[-1]))
-    return found
 
 
 @lru_cache(maxsize=1024)
@@ -153,8 +143,7 @@ def _groups(count: int, size: int, part: int, local: bool) -> tuple[_Group, ...]
     found = []
     for entries in sorted(set(support)):
         inside = np.array([s == entries for s in support])[every.part]
-        chosen = Splits(*(v[inside] for v in every))
-        found.append(_Group(entries, chosen, starts(chosen.whole)))
+        found.append(_Group(entries, every.only(inside)))
     return tuple(found)
 
 
@@ -203,5 +192,5 @@ def _products(
     i, j, k = (np.concatenate(v) for v in (lefts, rights, products))
     order = np.argsort(k, kind="stable")
     i, j, k = i[order], j[order], k[order]
-    begin = starts(k)
+    begin = runs(k)
     return _Products(i, j, begin, k[begin])

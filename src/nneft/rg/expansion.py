@@ -11,7 +11,7 @@ C_b come last, in the step: they scale and shift G. Errors are carried to first 
 same sign.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from math import factorial, isqrt, prod
@@ -79,6 +79,14 @@ class Expansion:
         """Of one of the layers alone, without their axis."""
         blobs, errors = (tuple(v[layer] for v in part) for part in (self.blobs, self.errors))
         return Expansion(self.count, self.cut, blobs, errors)
+
+    @classmethod
+    def stacked(cls, layers: Sequence["Expansion"]) -> "Expansion":
+        """Of several layers, all cut alike, from one of each."""
+        first = layers[0]
+        blobs = tuple(np.stack(parts) for parts in zip(*(e.blobs for e in layers), strict=True))
+        errors = tuple(np.stack(parts) for parts in zip(*(e.errors for e in layers), strict=True))
+        return cls(first.count, first.cut, blobs, errors)
 
     def tensor(self, size: int, lines: int) -> Array:
         """Derivatives of one layer's blobs: (count,)*size + (count,)*lines, symmetric in each."""

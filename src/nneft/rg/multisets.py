@@ -68,13 +68,25 @@ def multisets_of_one(count: int, size: int) -> Places:
 class Splits(NamedTuple):
     """Ways to part multisets in two, sorted by `whole`.
 
-    `ways` counts the labelled ways, elements that are equal told apart.
+    `ways` counts the labelled ways, elements that are equal told apart; `starts` is where each
+    whole begins.
     """
 
     whole: Places
     part: Places
     rest: Places
     ways: Array
+    starts: Places
+
+    def only(self, chosen: slice | NDArray[np.bool_]) -> "Splits":
+        """Some of them."""
+        whole, part, rest = (v[chosen] for v in (self.whole, self.part, self.rest))
+        return Splits(whole, part, rest, self.ways[chosen], runs(whole))
+
+
+def runs(keys: Places) -> Places:
+    """Where each run of equal keys begins."""
+    return np.flatnonzero(np.diff(keys, prepend=-1))
 
 
 @lru_cache(maxsize=1024)
@@ -94,7 +106,8 @@ def splits(count: int, size: int, part: int, *, first: bool = True) -> Splits:
         held[np.arange(len(i)), parts[i, 0]] -= 1
     ways = np.prod(_binomials(size)[held + others, held], axis=1)
     order = np.argsort(whole, kind="stable")
-    return Splits(whole[order], i[order], j[order], ways[order])
+    whole = whole[order]
+    return Splits(whole, i[order], j[order], ways[order], runs(whole))
 
 
 def _counts(rows: Places, count: int) -> Places:

@@ -16,11 +16,11 @@ from nneft.conventions import pairs
 from nneft.gaussian.base import Array
 from nneft.rg import series
 from nneft.rg.components import Components
-from nneft.rg.expansion import Cut, Expansion, expand
+from nneft.rg.expansion import Cut, expand
 from nneft.rg.flow import Flow
 from nneft.rg.holding import check_correlator, check_kernel
 from nneft.rg.multisets import number
-from nneft.rg.recursion import expansions
+from nneft.rg.recursion import conditionals, expansions
 
 #: By which constants derivatives are taken.
 CONSTANTS = ("C_W", "C_b")
@@ -126,8 +126,8 @@ def sensitivity(flow: Flow) -> Sensitivity:
     empty = tuple(np.zeros((0, number(count, k), order + 1)) for k in range(1, order + 2))
     carried = _with_new(empty, _of_first(flow, shift))
     kernels = np.stack([state.K_0 for state in flow.states])
-    for layer, expansion in expansions(flow.network, kernels, Cut(order, extra=1)):
-        given, found, ratio = _step(flow, layer, expansion)
+    for layer, given in conditionals(expansions(flow.network, kernels, Cut(order, extra=1))):
+        found, ratio = _step(flow, layer, given)
         C_W = float(flow.network.C_W[layer - 1])
         changes = series.derivative(given, found, _scaled(carried, ratio))
         carried = tuple(C_W**k * v for k, v in enumerate(changes, start=1))
@@ -163,7 +163,8 @@ def response(flow: Flow, points: int, layer: int) -> Response:
     below = flow.states[layer - 2].K_0[None]
     cut = Cut(order, extra=int(k == 1))
     expansion = expand(flow.network.activation, below, cut=cut, layer=layer).at(0)
-    given, found, ratio = _step(flow, layer, expansion)
+    given = series.conditional(expansion)
+    found, ratio = _step(flow, layer, given)
     above = series.derivative(given, found, _scaled(tuple(changes), ratio))[k - 1]
     matrix = flow.network.C_W[layer - 1] ** k * above[..., k - 1].T
     listed = _named(flow, k)
@@ -179,14 +180,10 @@ def _named(flow: Flow, k: int) -> list[tuple[int, ...]]:
     return [tuple(first[a] for p in row for a in distinct[p]) for row in rows]
 
 
-def _step(
-    flow: Flow, layer: int, expansion: Expansion
-) -> tuple[series.Conditional, series.Averages, float]:
+def _step(flow: Flow, layer: int, given: series.Conditional) -> tuple[series.Averages, float]:
     """What the step to a layer finds on its way, and ``n_{l-1}/n_{l-2}``."""
-    given = series.conditional(expansion)
     ratio = flow.network.widths[layer - 1] / flow.network.widths[max(layer - 2, 0)]
-    below = _scaled(flow.states[layer - 2].cumulants(), ratio)
-    return given, series.average(given, below), ratio
+    return series.average(given, _scaled(flow.states[layer - 2].cumulants(), ratio)), ratio
 
 
 def _of_first(flow: Flow, shift: Array) -> tuple[series.Cumulants, series.Cumulants]:
