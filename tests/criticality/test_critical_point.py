@@ -151,6 +151,20 @@ def test_smooth_kernels_at_zero_fall_as_the_inverse_depth(name: str, a_1: float)
     assert slope == pytest.approx(-a_1, rel=2e-3)
 
 
+@pytest.mark.parametrize("name", ["elu", "tanh"])
+def test_exponents_are_those_of_a_deep_flow(name: str) -> None:
+    found, depth = critical_point(name), 400
+    deep = flow(Network((1,) * (depth + 1), name, found.C_W), kernel=0.3, order=1)
+    curves = {
+        "K_0": deep.K(0)[:, 0, 0],
+        "K_1": deep.K(1)[:, 0, 0],
+        "V_4": deep.V(4)[:, 0, 0, 0, 0],
+    }
+    for key, curve in curves.items():
+        slope = np.log(curve[-1] / curve[depth // 2 - 1]) / np.log(2.0)
+        assert slope == pytest.approx(found.exponents[key], abs=0.03)
+
+
 def test_polynomials_have_rational_coefficients() -> None:
     # sigma = x - 3/10 x^2 - x^3/10: a_1 = -6/10 + 3/4 (36/100) = -33/100
     found = critical_point(polynomial((0.0, 1.0, -0.3, -0.1)))
