@@ -1,10 +1,13 @@
 """``nneft flow`` from end to end, against closed forms of the linear network."""
 
 import json
+from functools import reduce
+from operator import mul
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.polynomial import Polynomial
 
 import nneft
 from nneft.cli.main import run
@@ -36,8 +39,8 @@ def test_json_holds_the_whole_flow(capsys: pytest.CaptureFixture[str]) -> None:
     report = json.loads(out)
     assert err == ""
     assert list(report) == [
-        *("nneft", "command", "activation", "widths", "C_W", "C_b", "inputs", "order", "layers"),
-        *("K_0", "K_1", "V_4", "error", "files"),
+        *("nneft", "command", "activation", "widths", "C_W", "C_b", "inputs", "order", "method"),
+        *("layers", "K_0", "K_1", "V_4", "error", "files"),
     ]
     assert report["widths"] == [2, 300, 300, 300, 300, 300]
     assert (report["C_W"], report["C_b"], report["order"]) == ([1.0] * 5, [0.0] * 5, 1)
@@ -77,6 +80,85 @@ def test_table_says_what_it_shows(capsys: pytest.CaptureFixture[str]) -> None:
     assert "2 of 5 layers" in out and "inputs 0 to 2" in out
 
 
+def linear_cumulants(layer: int) -> list[Polynomial]:
+    """kappa_1 .. kappa_4 of G in eps = 1/n: one input, K = C_W = 1, a product of chi^2_n / n."""
+    eps = Polynomial([0.0, 1.0])
+    rising = [1 + 0 * eps, 1 + 2 * eps, 1 + 4 * eps, 1 + 6 * eps]
+    m1, m2, m3, m4 = (reduce(mul, rising[:k]) ** (layer - 1) for k in (1, 2, 3, 4))
+    return [m1, m2 - 1, m3 - 3 * m2 + 2, m4 - 4 * m3 - 3 * m2**2 + 12 * m2 - 6]
+
+
+@pytest.mark.parametrize("method", ["series", "diagrams"])
+def test_any_order_against_chi_squared_factors(
+    method: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = ["flow", "--activation", "linear", "--widths", "1,8*4", "--C-W", "1", "--kernel", "1"]
+    out, _ = called(capsys, *args, "--order", "3", "--method", method, "--json")
+    report = json.loads(out)
+    held = ["K_0", "K_1", "K_2", "K_3", "V_4", "V_4_1", "V_4_2", "V_6", "V_6_1", "V_8"]
+    assert [key for key in report if key[:2] in ("K_", "V_")] == held
+    assert (report["method"], np.shape(report["V_6_1"])) == (method, (4, *[1] * 6))
+    for layer in (1, 2, 3, 4):
+        cumulants = [np.pad(kappa.coef, (0, 4))[:4] for kappa in linear_cumulants(layer)]
+        expected = np.concatenate([kappa[k:] for k, kappa in enumerate(cumulants)])
+        found = [np.ravel(report[key])[layer - 1] for key in held]
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_components_of_six_points_at_all_orders(capsys: pytest.CaptureFixture[str]) -> None:
+    """At layer 2 of a linear network kappa_3 is exactly Wick's: no corrections."""
+    args = ["--order", "3", "--at", "(0,1)*3", "--at", "0,1;1,1;2,2", "--at", "0,2", "--json"]
+    out, _ = called(capsys, *LINEAR, *args)
+    report = json.loads(out)
+    shown = [key for key in report if "[" in key]
+    assert shown == [
+        *("K_0[0,2]", "K_1[0,2]", "K_2[0,2]", "K_3[0,2]"),
+        *("V_6[0,1;0,1;0,1]", "V_6[0,1;1,1;2,2]", "V_6_1[0,1;0,1;0,1]", "V_6_1[0,1;1,1;2,2]"),
+    ]
+    K = linear_kernel()
+    for place, key in (((0, 1) * 3, shown[4]), ((0, 1, 1, 1, 2, 2), shown[5])):
+        a, b, c = (place[i : i + 2] for i in (0, 2, 4))
+        # the eight cycles through the three pairs
+        expected = sum(
+            K[a[1], p[0]] * K[p[1], q[0]] * K[q[1], a[0]]
+            for two, three in ((b, c), (c, b))
+            for p in (two, two[::-1])
+            for q in (three, three[::-1])
+        )
+        assert report[key][1] == pytest.approx(expected, rel=1e-11)
+    assert report[shown[6]][1] == pytest.approx(0.0, abs=1e-10)
+
+
+def test_table_of_one_input_names_quantities_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    args = ["flow", "--activation", "linear", "--widths", "1,8*3", "--C-W", "1", "--kernel", "1"]
+    out, err = called(capsys, *args, "--order", "2")
+    assert err == ""
+    head = out.splitlines()[2].split()
+    assert head == ["layer", "K_0", "K_1", "K_2", "V_4", "V_4_1", "V_6", "error"]
+    assert "V_4_1 is the 1/n correction to V_4" in out and "held too" not in out
+    out, _ = called(capsys, *args, "--order", "8")
+    assert "held too: V_4_1 and 27 more; --at '0,0;0,0' shows V_4 at all orders" in out
+    out, _ = called(capsys, *args, "--order", "8", "--at", "0,0;0,0")
+    assert out.splitlines()[2].split()[1:-1] == ["V_4", *(f"V_4_{q}" for q in range(1, 8))]
+
+
+def test_dense_json_that_nobody_can_read_is_refused_first(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def computed(*_: object, **__: object) -> None:
+        raise AssertionError("it was computed")
+
+    monkeypatch.setattr("nneft.rg.driver.flow", computed)
+    wide = ["--widths", "2,300*200"]
+    assert run([*LINEAR, *wide, "--order", "3", "--layers", "all", "--json"]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1
+    assert "more than 1,000,000 numbers; choose components with --at or fewer --layers" in err
+    for fits in (["--layers", "99"], ["--at", "0,1"], ["--order", "1"]):
+        with pytest.raises(AssertionError, match="it was computed"):
+            run([*LINEAR, *wide, "--order", "3", "--layers", "all", "--json", *fits])
+
+
 def test_settings_file_and_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "net.toml"
     path.write_text(f'activation = "tanh"\nwidths = "2,300*5"\nC_W = 3\ninputs = {INPUTS}\n')
@@ -112,7 +194,16 @@ def test_files_are_written_whole(tmp_path: Path, capsys: pytest.CaptureFixture[s
         (["--activation", "tahn"], 2, "did you mean 'tanh'"),
         (["--activation", "x*foo(x)"], 2, "  x*foo(x)\n      ^"),
         (["--activation", "exp(x**2)"], 2, "diverge"),
-        (["--order", "9"], 2, "order"),
+        (["--order", "9"], 2, "bytes"),
+        (["--order", "1000000000"], 2, "order 1000000000 has no digits left"),
+        (["--order", "-1"], 2, "order must be 0 or more, got -1"),
+        (["--order", "7", "--method", "diagrams"], 2, "up to order 6"),
+        (["--order", "0", "--method", "series"], 2, "order 0 has one method only"),
+        (["--order", "2", "--method", "serie"], 2, "'serie' is not one of 'series', 'diagrams'"),
+        (["--at", "0,0;0,0;0,0"], 2, "V_6[(0,0)*3] is not held at --order 1; use --order 2"),
+        (["--order", "2", "--at", "(0,0)*900"], 2, "V_1800[(0,0)*900] is not held at --order 2"),
+        (["--order", "2", "--at", "(0,1)*3;0"], 2, "--at: wanted pairs of inputs"),
+        (["--order", "2", "--at", "0,1;0,1;0,3"], 2, "from 0 to 2, got [0,1;0,1;0,3]"),
         (["--at", "0,3"], 2, "numbered from 0 to 2, got [0,3]"),
         (["--order", "0", "--at", "0,0;0,0"], 2, "use --order 1"),
         (["--layers", "6"], 2, "layers 1 to 5"),
@@ -137,4 +228,5 @@ def test_wrong_calls_say_what_was_wanted_and_what_came(
     out, err = capsys.readouterr()
     assert out == "" and said in err
     assert err.startswith("nneft: ") and "Traceback" not in err
+    assert err.count("\n") == 1 or "x*foo(x)" in args
     assert list(tmp_path.iterdir()) == []

@@ -31,7 +31,10 @@ def test_a_file_says_it_all(tmp_path: Path) -> None:
         1,
     )
     np.testing.assert_array_equal(made.inputs, [[1, 1], [-1.4, 2]])
-    assert made.network().widths == (2, 300, 300)
+    assert made.network().widths == (2, 300, 300) and made.method is None
+    chosen = write(tmp_path, GOOD + 'order = 3\nmethod = "diagrams"\n')
+    assert read_settings(chosen, {}).method == "diagrams"
+    assert read_settings(chosen, {"method": "series"}).method == "series"
 
 
 def test_options_replace_keys_and_inputs_give_way_to_a_kernel(tmp_path: Path) -> None:
@@ -60,6 +63,11 @@ def test_a_file_named_in_the_settings_lies_beside_them(tmp_path: Path) -> None:
         ("[1, 1.5]", "[]", "net.toml: C_W: wanted a number"),
         ('"tanh"', "3", "net.toml: activation: wanted a valid string, got 3"),
         ('"tanh"', '"tanh"\norder = 1.0', "net.toml: order: wanted a valid integer, got 1.0"),
+        (
+            '"tanh"',
+            '"tanh"\nmethod = "serie"',
+            "method: wanted 'series' or 'diagrams', got 'serie'",
+        ),
         ("[-1.4, 2]", "[-1.4]", "net.toml: inputs: wanted rows of one length"),
         ("[-1.4, 2]", '["a", 2]', "net.toml: inputs: wanted rows of numbers, got 'a'"),
         ("[-1.4, 2]]", "[-1.4, 2]", "cannot read the settings of .*net.toml: Unclosed array"),

@@ -23,3 +23,18 @@ def test_every_number_is_printed_whole_and_in_order(width: int, values: list[lis
     for row, layer in enumerate(["1", "2", "30"]):
         printed = [n for line in lines if line.split()[:1] == [layer] for n in line.split()[1:]]
         assert printed == [entries[row] for entries in values]
+
+
+def test_a_family_that_fits_into_one_table_is_not_parted() -> None:
+    page = io.StringIO()
+    families = [{f"{name}_{i}": ["1.234567"] for i in range(3)} for name in "KVW"]
+    print_by_layer(Console(file=page, width=50), [1], *families)
+    heads = [line.split()[1:] for line in page.getvalue().splitlines() if "layer" in line]
+    assert heads == [["K_0", "K_1", "K_2"], ["V_0", "V_1", "V_2"], ["W_0", "W_1", "W_2"]]
+
+
+def test_a_family_too_wide_for_one_table_is_parted() -> None:
+    page = io.StringIO()
+    print_by_layer(Console(file=page, width=40), [1], {f"K_{i}": ["1.234567"] for i in range(5)})
+    heads = [line.split()[1:] for line in page.getvalue().splitlines() if "layer" in line]
+    assert heads == [["K_0", "K_1", "K_2"], ["K_3", "K_4"]]

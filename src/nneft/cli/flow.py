@@ -1,4 +1,4 @@
-"""``nneft flow``: kernels and four-point vertices of one network, layer by layer."""
+"""``nneft flow``: kernels and correlators of one network, layer by layer."""
 
 from __future__ import annotations
 
@@ -14,11 +14,25 @@ from nneft.cli import options
 if TYPE_CHECKING:
     from nneft.cli.components import Component
     from nneft.cli.settings import FlowSettings
+    from nneft.network import Network
     from nneft.rg.flow import Flow
 
 EPILOG = """Inputs are numbered from 0, layers from 1. A settings file holds the same keys:
 activation = "tanh", widths = [2, 300, 300] or "2,300*2", C_W = 1, C_b = 0,
-inputs = [[1, 1], [-1.4, 2]] or a file beside it, order = 1. Options go before the file."""
+inputs = [[1, 1], [-1.4, 2]] or a file beside it, order = 1, method = "series".
+
+K_p is the coefficient of 1/n^p in the mean kernel, V_2k of 1/n^(k-1) in the joint cumulants of k
+entries of the kernel, V_2k_q of 1/n^(k-1+q); n is the width of the layer below."""
+
+#: Most numbers in JSON, beyond order 1, unless components are chosen: some 20 MB.
+MOST_NUMBERS = 1_000_000
+
+ORDER = """Order P in 1/width: 0 gives K_0; 1 gives K_1 and V_4 too; P gives K_0 to K_P, and V_4 to
+V_2(P+1) with their corrections V_4_1 .. to the same order. [1]"""
+AT = """Components to show, at all orders held: 0,1 of the kernel, 0,1;2,3 of V_4, 0,1;0,1;1,1 or
+(0,1)*3 of V_6. Repeatable."""
+METHOD = """How a step is evaluated: as power series or as Feynman diagrams. Both give the same
+numbers; by default the faster one."""
 
 
 @click.command(epilog=EPILOG)
@@ -29,9 +43,10 @@ inputs = [[1, 1], [-1.4, 2]] or a file beside it, order = 1. Options go before t
 @click.option("--C-b", "C_b", help="Variance of the biases: a number or one for each layer. [0]")
 @click.option("--inputs", help="Rows '1,1;-1.4,2', or a .npy or .csv file, one row an input.")
 @click.option("--kernel", help="The first layer's kernel instead of inputs: rows or a file.")
-@click.option("--order", type=int, help="Order in 1/n: 0 for K_0 alone, 1 for K_1 and V_4 too. [1]")
+@click.option("--order", type=int, help=ORDER)
+@click.option("--method", type=click.Choice(["series", "diagrams"]), help=METHOD)
 @click.option("--layers", "rows", help="Layers to show: all, or 1-5,10,30.")
-@click.option("--at", multiple=True, help="Components to show: 0,1 or 0,1;2,3. Repeatable.")
+@click.option("--at", multiple=True, help=AT)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 @click.option("--out", type=click.Path(path_type=Path), help="Save everything as netCDF.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw to a .png, .pdf or .svg file.")
@@ -44,25 +59,26 @@ def flow(
     plot: Path | None,
     **given: Any,
 ) -> None:
-    """Kernels and four-point vertices of a network, layer by layer.
+    """Kernels and correlators of a network, layer by layer, to any order in 1/width.
 
     The network comes from options, from a TOML file SETTINGS, or from both: an option replaces
     the file's key of its name.
     """
-    from nneft.cli.components import components_at, places
+    from nneft.cli.components import every_order, first, places, read
     from nneft.cli.settings import read_settings
 
     made = read_settings(settings, given)
     network = made.network()
     layers = options.layers(rows, network.depth)
-    kernel = network.first_kernel(made.inputs, made.kernel)
-    shown = places(at, len(kernel), made.order)
+    count = len(network.first_kernel(made.inputs, made.kernel))
+    asked = places(at, count, made.order)
+    if as_json and not asked:
+        _check_size(count, made.order, len(layers))
     _check_files(out, plot)
 
-    from nneft.rg.driver import flow as compute
-
-    result = compute(network, made.inputs, kernel=made.kernel, order=made.order)
-    components = components_at(result, shown)
+    result = _computed(network, made, count)
+    shown = every_order(asked, made.order) if asked else first(count, made.order)
+    components = read(result, shown)
     if out:
         result.save(out)
     if plot:
@@ -73,7 +89,37 @@ def flow(
     if as_json:
         _print_json(result, made, layers, components if at else None, files)
     else:
-        _print_tables(result, made, layers, components, files)
+        _print_tables(result, made, layers, components, files, all_asked=bool(at))
+
+
+def _computed(network: Network, made: FlowSettings, count: int) -> Flow:
+    from nneft.cli.progress import elapsed
+    from nneft.rg.driver import flow as compute
+
+    label = f"order {made.order}, {_counted(count, 'input')}, {_counted(network.depth, 'layer')}"
+    with elapsed(label):
+        return compute(
+            network, made.inputs, kernel=made.kernel, order=made.order, method=made.method
+        )
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count > 1)}"
+
+
+def _check_size(count: int, order: int, layers: int) -> None:
+    """Refuse, beyond order 1, dense arrays that nobody can read; before they are computed."""
+    numbers = layers * (order + 1) * count**2
+    for k in range(2, order + 2):
+        if numbers > MOST_NUMBERS:
+            break
+        numbers += layers * (order + 2 - k) * count ** (2 * k)
+    if order > 1 and numbers > MOST_NUMBERS:
+        raise ValueError(
+            f"--json: everything held of {_counted(count, 'input')} at --order {order} in "
+            f"{_counted(layers, 'layer')} is more than {MOST_NUMBERS:,} numbers; choose components "
+            "with --at or fewer --layers, or use --out without --json"
+        )
 
 
 def _check_files(out: Path | None, plot: Path | None) -> None:
@@ -92,9 +138,8 @@ def _check_files(out: Path | None, plot: Path | None) -> None:
 
 
 def _title(result: Flow, made: FlowSettings) -> str:
-    count = result.K(0).shape[-1]
     constants = ", ".join(f"{key} {_brief(getattr(made, key))}" for key in ("C_W", "C_b"))
-    inputs = f"{count} input{'s' * (count > 1)}"
+    inputs = _counted(result.K(0).shape[-1], "input")
     return f"{made.activation}, widths {_run_lengths(made.widths)}, {constants}, {inputs}"
 
 
@@ -121,24 +166,58 @@ def _print_tables(
     layers: list[int],
     components: list[Component],
     files: list[str],
+    *,
+    all_asked: bool,
 ) -> None:
     from nneft.cli.tables import console, print_by_layer
 
-    columns = {c.name: [f"{c.values[layer - 1]:.7g}" for layer in layers] for c in components}
-    columns["error"] = [f"{result.error[layer - 1]:.0e}" for layer in layers]
     where = console()
     where.print(_title(result, made), markup=False)
     where.print()
-    print_by_layer(where, layers, columns)
+    print_by_layer(where, layers, *_families(result, layers, components))
+    for note in [*_notes(result, layers, components, all_asked), *(f"wrote {f}" for f in files)]:
+        where.print(note, markup=False, soft_wrap=True)
+
+
+def _families(
+    result: Flow, layers: list[int], components: list[Component]
+) -> list[dict[str, list[str]]]:
+    """Columns that belong together: everything at orders 0 and 1, beyond them by correlator."""
+    alone = result.K(0).shape[-1] == 1
+    families: dict[object, dict[str, list[str]]] = {}
+    for c in components:
+        head = c.quantity if alone else c.brief
+        key = (len(c.place) if alone else c.quantity) if result.order > 1 else None
+        cells = [f"{c.values[layer - 1]:.7g}" for layer in layers]
+        families.setdefault(key, {})[head] = cells
+    error = {"error": [f"{result.error[layer - 1]:.0e}" for layer in layers]}
+    found = list(families.values())
+    return [*found, error] if result.order > 1 else [found[0] | error]
+
+
+def _notes(
+    result: Flow, layers: list[int], components: list[Component], all_asked: bool
+) -> list[str]:
+    from nneft.rg.holding import names
+
     count, depth = result.K(0).shape[-1], result.network.depth
     notes = ["error: bound on the relative numerical error"]
+    if result.order > 1:
+        notes.append(
+            "K_p multiplies 1/n^p in the mean kernel; V_4_1 is the 1/n correction to V_4, and so on"
+        )
     if len(layers) < depth:
         notes.append(f"{len(layers)} of {depth} layers: --layers all shows every one")
     if count > 2:
         notes.append(f"inputs 0 to {count - 1}: --at 0,2 or --at '0,2;1,1' shows others")
-    notes += [f"wrote {file}" for file in files]
-    for note in notes:
-        where.print(note, markup=False, soft_wrap=True)
+    seen = {c.quantity for c in components}
+    hidden = [(name, k) for name, k, _ in names(result.order) if name not in seen]
+    if hidden and not all_asked:
+        some, k = hidden[0]
+        more = f" and {len(hidden) - 1} more" if len(hidden) > 1 else ""
+        pairs = ";".join(["0,0"] * k)
+        notes.append(f"held too: {some}{more}; --at '{pairs}' shows V_{2 * k} at all orders")
+    return notes
 
 
 def _print_json(
@@ -149,11 +228,14 @@ def _print_json(
     files: list[str],
 ) -> None:
     """One JSON object: dense arrays, or with --at the components asked for, by name."""
+    from nneft.rg.holding import names
+
     shown = [layer - 1 for layer in layers]
     if components is None:
-        held = {f"K_{p}": result.K(p) for p in range(result.order + 1)}
-        if result.order >= 1:
-            held["V_4"] = result.V(4)
+        held = {
+            name: result.K(order) if k == 1 else result.V(2 * k, order)
+            for name, k, order in names(result.order)
+        }
     else:
         held = {c.name: c.values for c in components}
     network = result.network
@@ -166,6 +248,7 @@ def _print_json(
         "C_b": network.C_b.tolist(),
         "inputs": None if made.inputs is None else made.inputs.tolist(),
         "order": result.order,
+        "method": made.method,
         "layers": layers,
         **{key: values[shown].tolist() for key, values in held.items()},
         "error": result.error[shown].tolist(),

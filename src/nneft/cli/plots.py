@@ -1,8 +1,9 @@
-"""The picture of one flow: kernels and vertices against the layer."""
+"""The picture of one flow: kernels and correlators against the layer."""
 
 from __future__ import annotations
 
 import os
+from math import ceil, floor, log10
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,16 @@ FORMATS = (".png", ".pdf", ".svg")
 #: Most markers on one line.
 MARKERS = 30
 
+#: Most panels in one row, and their height in inches; of two side by side, and of more.
+COLUMNS = 3
+HEIGHT, SMALL_HEIGHT = 2.9, 2.1
+#: Letters of a legend's row above a small panel.
+LETTERS = 40
+
+#: Decades below the largest value where a symmetrically logarithmic axis becomes linear, and the
+#: most powers of ten named on one side of zero.
+DECADES, TICKS = 5, 3
+
 
 def check_format(path: Path) -> None:
     """Refuse a file whose name does not say a format that is drawn.
@@ -37,7 +48,10 @@ def check_format(path: Path) -> None:
 
 
 def draw(path: Path, title: str, components: Sequence[Component]) -> None:
-    """Draw K_0 and V_4 against the layer, a line a component; written under another name first."""
+    """Draw a panel for each quantity, a line for each component; written under another name first.
+
+    Up to order 1 these are ``K_0`` and ``V_4``.
+    """
     with style():
         figure = _figure(title, components)
         partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -51,12 +65,24 @@ def draw(path: Path, title: str, components: Sequence[Component]) -> None:
 def _figure(title: str, components: Sequence[Component]) -> Figure:
     from matplotlib.figure import Figure
 
-    quantities = [q for q in ("K_0", "V_4") if any(c.quantity == q for c in components)]
-    figure = Figure(figsize=(PAGE / 2 * len(quantities), 2.9), layout="constrained")
+    quantities = list(dict.fromkeys(c.quantity for c in components))
+    if set(quantities) <= {"K_0", "K_1", "V_4"}:
+        quantities = [q for q in quantities if q != "K_1"]
+    columns = min(len(quantities), COLUMNS)
+    rows = -(-len(quantities) // columns)
+    few = len(quantities) <= 2
+    size = (PAGE / 2 * columns, HEIGHT) if few else (PAGE / 3 * columns, SMALL_HEIGHT * rows)
+    figure = Figure(figsize=size, layout="constrained")
     figure.suptitle(title, fontsize=8.5)
     for place, quantity in enumerate(quantities):
-        axes = figure.add_subplot(1, len(quantities), place + 1)
+        axes = figure.add_subplot(rows, columns, place + 1)
         _draw_panel(axes, quantity, [c for c in components if c.quantity == quantity])
+        if place + columns >= len(quantities):
+            axes.set_xlabel("layer $l$")
+        if few:
+            axes.legend(title="inputs")
+        elif len(axes.get_legend_handles_labels()[1]) > 1:
+            _legend_above(axes)
     return figure
 
 
@@ -73,13 +99,32 @@ def _draw_panel(axes: Axes, quantity: str, components: Sequence[Component]) -> N
             marker=look.marker,
             markersize=3,
             markevery=max(1, len(layers) // MARKERS),
-            label=component.name.removeprefix(quantity),
+            label=component.brief.removeprefix(quantity),
         )
     _scale(axes, np.concatenate([c.values for c in components]))
-    axes.set_xlabel("layer $l$")
-    axes.set_ylabel(f"${quantity}$")
+    axes.set_ylabel(_label(quantity))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(title="inputs")
+
+
+def _legend_above(axes: Axes) -> None:
+    """In rows above a small panel, where no line is covered."""
+    longest = max(map(len, axes.get_legend_handles_labels()[1]))
+    axes.legend(
+        loc="lower center",
+        bbox_to_anchor=(0.5, 1.0),
+        ncols=max(1, LETTERS // (longest + 4)),
+        fontsize=6.5,
+        handlelength=1.6,
+        handletextpad=0.4,
+        columnspacing=0.8,
+        borderpad=0.1,
+    )
+
+
+def _label(quantity: str) -> str:
+    """``V_4_1`` as ``$V_{4,1}$``."""
+    letter, *numbers = quantity.split("_")
+    return f"${letter}_{{{','.join(numbers)}}}$"
 
 
 def _scale(axes: Axes, values: np.ndarray) -> None:
@@ -91,4 +136,25 @@ def _scale(axes: Axes, values: np.ndarray) -> None:
         return
     axes.axhline(0.0, color="0.7", lw=0.6, zorder=0)
     if span > 1e3:
-        axes.set_yscale("symlog", linthresh=float(sizes.min()))
+        largest = float(sizes.max())
+        linear = max(float(sizes.min()), largest / 10**DECADES)
+        axes.set_yscale("symlog", linthresh=linear, linscale=0.5)
+        axes.set_yticks(_ticks(linear, float(values.min()), float(values.max())))
+        axes.minorticks_off()
+        axes.set_ylim(*_limits(axes, values))
+
+
+def _limits(axes: Axes, values: np.ndarray) -> np.ndarray:
+    """Limits with a margin on the scale that is drawn; those of the axes come from another one."""
+    scale = axes.yaxis.get_transform()
+    ends = scale.transform(np.array([values.min(), values.max()]))
+    margin = 0.06 * (ends[1] - ends[0])
+    limits: np.ndarray = scale.inverted().transform(ends + margin * np.array([-1, 1]))
+    return limits
+
+
+def _ticks(linear: float, lowest: float, highest: float) -> list[float]:
+    """Zero and powers of ten on both sides, at most `TICKS` on each, from the largest down."""
+    powers = list(range(ceil(log10(linear)), floor(log10(max(-lowest, highest))) + 1))
+    sizes = [10.0**power for power in powers[:: -ceil(len(powers) / TICKS) or -1]]
+    return [0.0] + [x for size in sizes for x in (-size, size) if lowest <= x <= highest]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, TextColumn
+from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ COUNTED = {"theory": "flows", "sampling": "networks", "figures": "figures"}
 
 #: Fraction of a stage between two lines of a log.
 STRIDE = 0.1
+
+#: Seconds after which work that tells nothing of itself is shown to go on.
+PATIENCE = 1.0
 
 
 @contextmanager
@@ -34,6 +38,27 @@ def shown() -> Iterator[Callable[[Progress], None]]:
         expand=True,
     ) as bars:
         yield _Bar(bars)
+
+
+@contextmanager
+def elapsed(label: str) -> Iterator[None]:
+    """Show the label and a clock while the block lasts, on a terminal and if it lasts."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    bars = Bars(*columns, console=console, transient=True)
+    bars.add_task(label, total=None)
+    later = threading.Timer(PATIENCE, bars.start)
+    later.daemon = True
+    later.start()
+    try:
+        yield
+    finally:
+        later.cancel()
+        later.join()  # it may just have begun to show
+        bars.stop()
 
 
 class _Bar:

@@ -6,7 +6,7 @@ import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, ValidationError
 
@@ -22,7 +22,7 @@ ALTERNATIVES = ("inputs", "kernel")
 
 
 class FlowSettings(BaseModel):
-    """A network, what goes into it, and the order: everything that `nneft.flow` is called with."""
+    """A network, what goes into it, order and method: all that `nneft.flow` is called with."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -33,6 +33,7 @@ class FlowSettings(BaseModel):
     inputs: Annotated[Any, PlainValidator(options.table)] = None
     kernel: Annotated[Any, PlainValidator(options.table)] = None
     order: int = 1
+    method: Literal["series", "diagrams"] | None = None
 
     def network(self) -> Network:
         """The network; what is wrong with its numbers is said there."""

@@ -19,9 +19,11 @@ def console() -> Console:
 
 
 def print_by_layer(
-    where: Console, layers: Sequence[int], columns: Mapping[str, Sequence[str]]
+    where: Console, layers: Sequence[int], *families: Mapping[str, Sequence[str]]
 ) -> None:
     """Print columns of text, one row for each layer, none of them folded or cut.
+
+    Where one table does not hold all, a family that fits into one is not parted.
 
     Parameters
     ----------
@@ -29,10 +31,11 @@ def print_by_layer(
         The terminal.
     layers
         Numbers of the layers, (R,).
-    columns
-        Entries by the column's head, each (R,).
+    families
+        Entries by the column's head, each (R,); no head occurs twice.
     """
-    for group in _groups(columns, where.width - len("layer") - _GAP):
+    columns = {head: entries for family in families for head, entries in family.items()}
+    for group in _groups(families, where.width - len("layer") - _GAP):
         sheet = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
         for head in ["layer", *group]:
             sheet.add_column(head, justify="right", no_wrap=True)
@@ -42,15 +45,17 @@ def print_by_layer(
         where.print()
 
 
-def _groups(columns: Mapping[str, Sequence[str]], room: int) -> list[list[str]]:
+def _groups(families: Sequence[Mapping[str, Sequence[str]]], room: int) -> list[list[str]]:
     """Heads of the columns, in order, split where the next one would not fit."""
     groups: list[list[str]] = [[]]
     left = room
-    for head, entries in columns.items():
-        width = max(map(len, [head, *entries])) + _GAP
-        if groups[-1] and width > left:
-            groups.append([])
-            left = room
-        groups[-1].append(head)
-        left -= width
+    for family in families:
+        widths = {head: max(map(len, [head, *cells])) + _GAP for head, cells in family.items()}
+        whole = left < sum(widths.values()) <= room  # fits into a table of its own only
+        for i, (head, width) in enumerate(widths.items()):
+            if groups[-1] and (width > left or (whole and i == 0)):
+                groups.append([])
+                left = room
+            groups[-1].append(head)
+            left -= width
     return groups
