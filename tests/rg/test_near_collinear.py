@@ -73,3 +73,18 @@ def test_third_order(angle):
 @pytest.mark.parametrize("angle", [0.1, 1e-5])
 def test_diagrams_in_difference_coordinates(angle):
     compare(kernel_of(angle), 2, 4, angle=angle, method="diagrams")
+
+
+@pytest.mark.parametrize("name", ["tanh", "relu", "gelu", "selu", "abs(x)"])
+@pytest.mark.parametrize("longer", [3e-7, 2e-8, 1e-9])
+def test_lengths_close_to_one_another_are_told_apart(name, longer):
+    """With biases each of two parallel inputs keeps its own kernel, to rounding."""
+    x = np.array([1.0, -0.4])
+    net = nneft.Network((2, 30, 30, 30), name, 1.1, 0.2)
+    both = nneft.flow(net, np.array([x, x * (1.0 + longer)]), order=1)
+    for a, factor in enumerate((1.0, 1.0 + longer)):
+        one = nneft.flow(net, x * factor, order=1)
+        np.testing.assert_allclose(both.K(0)[:, a, a], one.K(0)[:, 0, 0], rtol=1e-14)
+        np.testing.assert_allclose(both.V(4)[:, a, a, a, a], one.V(4).ravel(), rtol=1e-12)
+    middle = 0.5 * (both.K(0)[:, 0, 0] + both.K(0)[:, 1, 1])
+    np.testing.assert_allclose(both.K(0)[:, 0, 1], middle, rtol=longer**2 + 1e-13)

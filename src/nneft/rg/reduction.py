@@ -1,9 +1,9 @@
 """Fewer, better conditioned inputs that carry the same information.
 
-Inputs whose first kernels coincide stay coincident for ever: one of them is enough, and what would
-diverge for two close ones (derivatives of a kinked activation) never arises. A positively
-homogeneous activation without biases also keeps lengths: every input is first brought to unit
-kernel, so that parallel inputs coincide too, and no kernel overflows for its input's length.
+Inputs whose first kernels coincide to rounding stay coincident for ever: one of them is enough,
+and what would diverge for two close ones (derivatives of a kinked activation) never arises. A
+positively homogeneous activation without biases also keeps lengths: every input is first brought to
+unit kernel, so that parallel inputs coincide too, and no kernel overflows for its input's length.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,8 @@ import numpy as np
 from nneft.gaussian.base import Array
 from nneft.network import Network
 
-#: Squared relative distance of two inputs below which their kernels cannot tell them apart.
+#: What is left of the squared distance of coincident inputs, and of the difference of their own
+#: entries, relative to these: rounding of a few units.
 COINCIDENT = 1e-15
 
 
@@ -49,7 +50,9 @@ def reduce_inputs(network: Network, kernel: Array) -> Reduction:
         others = np.array(first, dtype=int)
         # |phi_a - phi_b|^2 = K_aa + K_bb - 2 K_ab
         apart = np.abs(K + kernel[others, others] - 2.0 * kernel[a, others])
-        same = np.flatnonzero(apart <= COINCIDENT * K)
+        # Lengths are told apart long before: they enter the kernel in first order.
+        longer = np.abs(K - kernel[others, others])
+        same = np.flatnonzero((apart <= COINCIDENT * K) & (longer <= COINCIDENT * K))
         if len(same):
             of[a] = same[0]
         else:
