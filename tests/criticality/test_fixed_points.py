@@ -5,7 +5,9 @@ import pytest
 from criticality import truth
 from mpmath import mp
 
+from nneft.activations import resolve
 from nneft.criticality import critical_point, fixed_points
+from nneft.criticality.averages import averages
 from nneft.network import Network
 from nneft.rg.driver import flow
 
@@ -54,6 +56,29 @@ def test_one_sided_stability_at_a_half_stable_point() -> None:
     # a little more: none, and every kernel grows for ever
     none = fixed_points("mish", point.C_W, point.C_b + 1e-4)
     assert len(none) == 0 and none.explodes_above == 0.0
+    assert "none up to K" in none.reason
+
+
+def test_gelu_at_its_half_stable_point_has_a_stable_one_below() -> None:
+    """So kernels that start below end up there, not at the critical point."""
+    point = critical_point("gelu")
+    below, half = fixed_points("gelu", point.C_W, point.C_b)
+    assert half.kernel == pytest.approx(point.kernel, rel=1e-6)
+    assert half.stability == "stable from above"
+    assert below.stability == "stable" and below.kernel < 0.9 * point.kernel
+    K = below.kernel
+    assert point.C_b + point.C_W * averages(resolve("gelu"), np.array([K])).square[0] == (
+        pytest.approx(K, rel=1e-12)
+    )
+
+
+def test_silu_at_its_half_stable_point_has_a_stable_one_close_above() -> None:
+    """Two per cent apart: C_W d<sigma^2>/dK is 1 twice in between."""
+    point = critical_point("silu")
+    half, above = fixed_points("silu", point.C_W, point.C_b)
+    assert half.kernel == pytest.approx(point.kernel, rel=1e-5)
+    assert (half.stability, above.stability) == ("stable from below", "stable")
+    assert above.kernel == pytest.approx(14.593, abs=1e-3)
 
 
 def test_relu_has_a_line_or_nothing_or_zero() -> None:
@@ -61,7 +86,10 @@ def test_relu_has_a_line_or_nothing_or_zero() -> None:
     assert line.line and line[0].stability == "line" and line.explodes_above is None
     up = fixed_points("relu", 2.5, 0.0)
     assert [p.stability for p in up] == ["unstable"] and up.explodes_above == 0.0
-    assert len(fixed_points("relu", 2.0, 0.1)) == 0
+    off = fixed_points("relu", 2.0, 0.1)
+    assert (
+        len(off) == 0 and "chi = C_W (a_-^2 + a_+^2)/2 = 1 >= 1: none, as C_b = 0.1" in off.reason
+    )
     [down] = fixed_points("relu", 1.5, 0.1)
     assert down.kernel == pytest.approx(0.4, rel=1e-15)
     assert (down.phase, down.correlation) == ("ordered", 1.0)

@@ -72,15 +72,18 @@ class FixedPoints:
     line
         Whether every kernel is a fixed point.
     explodes_above
-        The kernel beyond which kernels grow without end, None if they never do.
+        The kernel beyond which kernels grow without end; None if none up to `searched` does.
     searched
         The largest kernel that was looked at.
+    reason
+        Why there are so many, in words, with the value that decides.
     """
 
     points: tuple[FixedPoint, ...]
     line: bool
     explodes_above: float | None
     searched: float
+    reason: str
 
     def __len__(self) -> int:
         return len(self.points)
@@ -126,7 +129,9 @@ def fixed_points(
     known = table(sigma)
     roots = _roots(sigma, known, w, b)
     points = tuple(_point(sigma, w, b, K, stability) for K, stability in roots)
-    return FixedPoints(points, False, _explodes(sigma, known, w, b, roots), known.high)
+    explodes = _explodes(sigma, known, w, b, roots)
+    told = _told(w, b, points, explodes, known.high)
+    return FixedPoints(points, False, explodes, known.high, told)
 
 
 def _point(sigma: Activation, w: float, b: float, K: float, stability: str) -> FixedPoint:
@@ -142,17 +147,33 @@ def _homogeneous(sigma: Activation, w: float, b: float) -> FixedPoints:
     """``K -> C_b + C_W A_2 K``, ``A_2 = (a_-^2 + a_+^2)/2``."""
     assert sigma.slopes is not None
     chi = w * 0.5 * sum(a * a for a in sigma.slopes)
+    said = f"K' = C_b + chi K with chi = C_W (a_-^2 + a_+^2)/2 = {chi:.9g}"
     one: tuple[Correlation, ...] = (Correlation(1.0, chi),)
     if abs(chi - 1.0) <= ROUNDING and b == 0.0:
         if sigma.parity == "odd":
             one = (Correlation(-1.0, chi), *one)
-        return FixedPoints((FixedPoint(0.0, chi, chi, "line", one),), True, None, np.inf)
+        line = FixedPoint(0.0, chi, chi, "line", one)
+        return FixedPoints((line,), True, None, np.inf, f"{said}, C_b = 0: every kernel is fixed")
     if chi < 1.0 - ROUNDING:
-        return FixedPoints(
-            (FixedPoint(b / (1.0 - chi), chi, chi, "stable", one),), False, None, np.inf
-        )
+        point = FixedPoint(b / (1.0 - chi), chi, chi, "stable", one)
+        return FixedPoints((point,), False, None, np.inf, f"{said} < 1: one, stable")
     points = (FixedPoint(0.0, chi, chi, "unstable", one),) if b == 0.0 else ()
-    return FixedPoints(points, False, 0.0, np.inf)
+    which = "K* = 0 alone, unstable" if points else f"none, as C_b = {b:.6g} > 0"
+    return FixedPoints(points, False, 0.0, np.inf, f"{said} >= 1: {which}; kernels grow for ever")
+
+
+def _told(
+    w: float, b: float, points: tuple[FixedPoint, ...], explodes: float | None, searched: float
+) -> str:
+    """What was found, in words."""
+    if not points:
+        return (
+            f"none up to K = {searched:.2g}: C_b + C_W <sigma^2>_K > K at every K, for "
+            f"C_W = {w:.9g}, C_b = {b:.9g}"
+        )
+    listed = ", ".join(f"{p.kernel:.6g} ({p.stability})" for p in points)
+    beyond = "" if explodes is None else f"; above {explodes:.6g} kernels grow for ever"
+    return f"K* = {listed}{beyond}"
 
 
 def growth(square: Array, kernels: Array, C_W: float, C_b: float) -> Array:

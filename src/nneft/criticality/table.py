@@ -5,7 +5,7 @@ On every octave of K a Chebyshev series in ``log K``: the averages are analytic 
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import count
 
 import numpy as np
@@ -24,6 +24,8 @@ DEGREE = 19
 ACCURACY = 1e-12
 #: Averages below this fraction of those at K = 1 are too faint to be relatively accurate.
 FAINT = 1e-7
+#: Derivatives by log K below this, relative to ``<sigma'^2>``, are rounding.
+FLAT = 1e-12
 #: Where on its octave a series is judged.
 JUDGES = (0.0421, 0.5087, 0.9531, 0.9907)
 
@@ -57,11 +59,18 @@ class Table:
         """Largest kernel of the table."""
         return float(2.0 ** (FIRST + self.coefficients.shape[2]))
 
-    @property
+    @cached_property
     def nodes(self) -> Array:
-        """Kernels, ascending, four to the octave, from the lowest to the highest."""
+        """Kernels, ascending, between which slope and curvature are monotone.
+
+        Four to the octave, from the lowest to the highest, and the extrema of both.
+        """
         octaves = self.coefficients.shape[2]
-        return np.asarray(2.0 ** (FIRST + 0.25 * np.arange(4 * octaves + 1)))
+        places = [2.0 ** (FIRST + 0.25 * np.arange(4 * octaves + 1))]
+        slope = self.coefficients[1] + self.coefficients[2]
+        for rows in (slope, self.coefficients[2]):
+            places.append(_extrema(rows, np.abs(self.coefficients[1][0])))
+        return np.unique(np.concatenate(places))
 
     @property
     def trusted(self) -> Array:
@@ -98,6 +107,27 @@ class Table:
         for n in range(DEGREE - 1, 0, -1):
             one, two = rows[n][octave] + 2.0 * t * one - two, one
         return np.asarray(rows[0][octave] + t * one - two)
+
+
+def _extrema(rows: Array, size: Array) -> Array:
+    """Kernels at which series in log K, one column an octave, have an extremum to be seen.
+
+    `size` is what their rounding is relative to.
+    """
+    derivative = np.polynomial.chebyshev.chebder(rows)
+    t = np.linspace(-1.0, 1.0, 65)
+    values = np.polynomial.chebyshev.chebval(t, derivative)
+    values[np.abs(values) <= FLAT * size[:, None]] = 0.0
+    octave, left = np.nonzero(values[:, 1:] * values[:, :-1] < 0.0)
+    low, high, rising = t[left], t[left + 1], values[octave, left] > 0.0
+    for _ in range(50):
+        middle = 0.5 * (low + high)
+        here = np.polynomial.chebyshev.chebval(middle, derivative[:, octave], tensor=False)
+        low, high = (
+            np.where((here > 0.0) == rising, middle, low),
+            np.where((here > 0.0) == rising, high, middle),
+        )
+    return np.asarray(2.0 ** (FIRST + octave + 0.5 * (low + 1.0)))
 
 
 @lru_cache(maxsize=64)
