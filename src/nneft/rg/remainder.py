@@ -1,0 +1,83 @@
+"""How large the first term is that a series in 1/n does not hold.
+
+The series is asymptotic: its terms fall, then grow (for a kernel of unbounded law as ``q!``), and
+what a partial sum misses is about the first term left out for as long as they fall. That term is
+not held, so it is extrapolated from those that are: as a geometric series through each pair of the
+last few terms, and of these extrapolations **the largest** is taken. One term that happens to be
+small, as where a coefficient changes sign, then does not pass for convergence; for the same reason
+each term counts as large as it was, relative to the leading one, in any of the few layers before.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nneft.gaussian.base import Array
+
+#: Terms, from the last one back, through which extrapolations go, and layers that count together.
+TERMS, LAYERS = 4, 4
+
+
+@dataclass(frozen=True)
+class Remainder:
+    """Sizes of the terms of all layers, relative to the leading ones.
+
+    Attributes
+    ----------
+    sizes : (Q + 1, L)
+        The largest ``|t_q / t_0|`` of the last `LAYERS` layers.
+    next : (L,)
+        The estimate of ``|t_{Q+1} / t_0|``; inf where the leading term vanishes and others do not.
+    """
+
+    sizes: Array
+    next: Array
+
+    @property
+    def converges(self) -> NDArray[np.bool_]:
+        """(L,): whether the estimated next term is smaller than the last ones held."""
+        return np.asarray((self.next < np.max(self.last, axis=0)) | (self.next == 0.0))
+
+    @property
+    def last(self) -> Array:
+        """(1..3, L): sizes of the last terms, from the first correction on where there are two.
+
+        The next one is held against the largest: a term that is small by accident says nothing.
+        """
+        return self.sizes[-2:] if len(self.sizes) == 2 else self.sizes[1:][-3:]
+
+
+def remainder(terms: Array) -> Remainder:
+    """Of the terms (Q + 1, L) of all layers from the first, at least two in number."""
+    sizes = _enveloped(_relative(np.abs(terms)))
+    Q = len(sizes) - 1
+    found = np.zeros(sizes.shape[1])
+    for j in (Q, Q - 1):
+        for i in range(max(0, Q + 1 - TERMS), j):
+            found = np.maximum(found, _extrapolated(sizes, i, j))
+    return Remainder(sizes, found)
+
+
+def _extrapolated(sizes: Array, i: int, j: int) -> Array:
+    """``s_j (s_j / s_i)^((Q+1-j)/(j-i))``; from the leading term where ``s_i`` vanishes."""
+    start = np.where(sizes[i] > 0.0, sizes[i], 1.0)
+    step = np.where(sizes[i] > 0.0, j - i, j)
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = sizes[j] * (sizes[j] / start) ** ((len(sizes) - j) / step)
+    return np.where(np.isnan(found), np.inf, found)  # inf / inf: no leading term
+
+
+def _relative(size: Array) -> Array:
+    """``|t_q / t_0|``; inf where only the leading term vanishes, zero where all do."""
+    lead = size[0] > 0.0
+    relative = size / np.where(lead, size[0], 1.0)
+    relative[1:] = np.where(lead | (size[1:] == 0.0), relative[1:], np.inf)
+    relative[0] = 1.0
+    return relative
+
+
+def _enveloped(relative: Array) -> Array:
+    """The largest of the last `LAYERS` layers."""
+    padded = np.pad(relative, ((0, 0), (LAYERS - 1, 0)))
+    return np.asarray(np.max([padded[:, i : i + relative.shape[1]] for i in range(LAYERS)], axis=0))
