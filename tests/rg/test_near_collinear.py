@@ -88,3 +88,63 @@ def test_lengths_close_to_one_another_are_told_apart(name, longer):
         np.testing.assert_allclose(both.V(4)[:, a, a, a, a], one.V(4).ravel(), rtol=1e-12)
     middle = 0.5 * (both.K(0)[:, 0, 0] + both.K(0)[:, 1, 1])
     np.testing.assert_allclose(both.K(0)[:, 0, 1], middle, rtol=longer**2 + 1e-13)
+
+
+@pytest.mark.parametrize("angle", [0.3, 1e-3, 1e-6])
+def test_first_order_by_default(angle):
+    compare(kernel_of(angle), 1, 12, angle=angle, method=None)
+
+
+def test_first_order_among_others():
+    """Of close pairs among five inputs, and of one that is not close."""
+    turns = np.array([0.0, 1e-5, 0.7, 0.7 + 1e-3, 0.7 + 3e-7])
+    x = np.stack([np.cos(turns), np.sin(turns)], axis=1)
+    net = nneft.Network(widths_of(12), "relu", 2.0)
+    found = nneft.flow(net, x)
+    for a, b in ((0, 1), (2, 3), (2, 4), (3, 4), (0, 2)):
+        alone = nneft.flow(net, x[[a, b]], order=1, method="series")
+        K_1 = alone.K(1)[:, 0, 1]
+        np.testing.assert_allclose(found.K(1)[:, a, b], K_1, rtol=1e-8, atol=1e-12)
+        assert np.all(found.errors("K_1")[:, a, b] < 1e-10)
+        V = found.V(4, at=(a, b, a, b))
+        np.testing.assert_allclose(V, alone.V(4)[:, 0, 1, 0, 1], rtol=1e-12)
+
+
+@pytest.mark.parametrize("angle", [0.2, 1e-6])
+def test_many_layers(angle):
+    """Digits are not lost with depth: fifty layers, bounds and all."""
+    found = nneft.flow(
+        nneft.Network((2, *[30] * 50), "relu", 2.0), kernel=kernel_of(angle), order=3
+    )
+    assert np.all(found.error < 1e-9), found.error
+
+
+def test_second_order_of_twenty_layers():
+    compare(kernel_of(0.2), 2, 20, angle=1e-3)
+
+
+@pytest.mark.parametrize("C_b", [0.0, 0.15])
+@pytest.mark.parametrize("distance", [0.1, 1e-4, 1e-6])
+def test_different_lengths_and_biases(distance, C_b):
+    kernel = np.array([[1.3, 1.3 + 0.4 * distance], [0.0, 1.3 + 0.8 * distance + distance**2]])
+    kernel[1, 0] = kernel[0, 1]
+    compare(kernel, 2, 4, C_W=1.7, C_b=C_b, angle=distance)
+
+
+@pytest.mark.parametrize(("order", "limit"), [(1, 30.0), (2, 300.0), (3, 3000.0)])
+def test_close_inputs_tend_to_one(order, limit):
+    """Everything moves by the squared angle, and more the higher the order."""
+    net = nneft.Network((2, *[30] * 6), "relu", 2.0)
+    one = nneft.flow(net, np.array([1.0, 0.0]), order=order, method="series")
+    for angle in (1e-3, 1e-5, 1e-7, 1e-8, 1e-9):
+        x = np.array([[1.0, 0.0], [cos(angle), np.sin(angle)]])
+        found = nneft.flow(net, x, order=order, method="series")
+        for p in range(order + 1):
+            same = np.broadcast_to(one.K(p), found.K(p).shape)
+            np.testing.assert_allclose(found.K(p), same, rtol=0, atol=limit * angle**2 + 1e-11)
+        for k in range(2, order + 2):
+            for q in range(order + 2 - k):
+                size = np.max(np.abs(one.V(2 * k, q)))
+                same = np.broadcast_to(one.V(2 * k, q), found.V(2 * k, q).shape)
+                change = np.max(np.abs(found.V(2 * k, q) - same)) / size
+                assert change <= limit * angle**2 + 1e-11, (angle, k, q, change)

@@ -7,6 +7,7 @@ from nneft.errors import NumericsError
 from nneft.gaussian.base import Array
 from nneft.network import Network
 from nneft.rg.cost import check_cost
+from nneft.rg.difference_pairs import with_close_pairs
 from nneft.rg.flow import Flow
 from nneft.rg.recursion import Method, default_method, states
 from nneft.rg.reduction import Reduction, reduce_inputs
@@ -94,7 +95,7 @@ def _stepped(network: Network, reduction: Reduction, order: int) -> list[LayerSt
         found.append(step(found[-1], network))
         # Lengths that a reduction took out come back in the results.
         check_range(found[-1], reduction.scales)
-    return found
+    return with_close_pairs(network, found) if order else found
 
 
 def _checked_order(order: int) -> int:
