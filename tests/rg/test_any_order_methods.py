@@ -24,11 +24,11 @@ def held(flow):
 
 
 def check_equal(one, two, names=None) -> None:
-    """Each within the two bounds."""
+    """Each within a few times the two bounds, which rest on estimates of expectations' errors."""
     one, two = held(one), held(two)
     for name in names or one:
         (a, e), (b, f) = one[name], two[name]
-        assert np.all(np.abs(a - b) <= e + f), (name, np.max(np.abs(a - b) / (e + f + 1e-300)))
+        assert np.all(np.abs(a - b) <= 3.0 * (e + f)), (name, np.max(np.abs(a - b) / (e + f + 1e-300)))
 
 
 @st.composite
