@@ -10,7 +10,7 @@ from nneft.criticality import critical_point
 #: name -> activation, layers, widths.
 CASES = {
     "tanh": ("tanh", 16, (6, 20, 60, 150)),
-    "sin": ("sin", 16, (10, 40, 150)),
+    "sin": ("sin", 16, (10, 40)),
     "relu": ("relu", 20, (15, 40, 100, 250, 1000)),
     "gelu": ("gelu", 8, (25, 60, 150)),
 }

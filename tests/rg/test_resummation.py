@@ -13,6 +13,8 @@ from nneft.rg.resummation import resum
 from nneft.rg.validity import validity
 
 TOLERANCE = 0.1
+#: Those whose Pade approximants are held against the truth.
+APPROXIMATED = ("relu", "tanh")
 
 
 class Point(NamedTuple):
@@ -42,7 +44,7 @@ def points(name: str) -> list[Point]:
                 made = resum(finite.flow(name), 2 * k, width=width, order=Q)
                 for i in range(2, len(made.layers)):
                     true, sum_ = truth[k - 1, i], made.partial_sums[-1, i]
-                    padded = made.pade[i]
+                    near = made.pade[i] if name in APPROXIMATED else None
                     found.append(
                         Point(
                             name,
@@ -54,7 +56,7 @@ def points(name: str) -> list[Point]:
                             made.neglected[i] / abs(sum_),
                             from_two(made.terms[:, i]) / abs(sum_),
                             abs(sum_ - true) / abs(true),
-                            np.nan if padded is None else abs(padded - true) / abs(true),
+                            np.nan if near is None else abs(near - true) / abs(true),
                             (error[k - 1, i] + made.rounding[i]) / abs(true),
                         )
                     )
@@ -127,10 +129,13 @@ def test_pade_beats_the_partial_sum(name, k, Q):
     assert np.median(found) > 1.4
 
 
-PROMISED = [("tanh", 3), ("tanh", 6), ("sin", 4), ("gelu", 3), ("relu", 2), ("relu", 5)]
+PROMISED = [("tanh", 3), ("relu", 2), ("relu", 5)]
+PROMISED_SLOW = [
+    pytest.param(*case, marks=pytest.mark.slow) for case in [("tanh", 6), ("sin", 4), ("gelu", 3)]
+]
 
 
-@pytest.mark.parametrize(("name", "order"), PROMISED)
+@pytest.mark.parametrize(("name", "order"), PROMISED + PROMISED_SLOW)
 def test_validity_keeps_its_promise(name, order):
     depth = finite.CASES[name][1]
     flow = finite.flow(name, order)
@@ -146,9 +151,9 @@ def test_validity_keeps_its_promise(name, order):
         made = resum(flow, 2 * k, width=width, layer=depth)
         assert made.converges[0]
         assert made.neglected[0] <= TOLERANCE * abs(made.partial_sums[-1, 0]) * (1.0 + 1e-9)
-    # the control: it is no empty promise, far below that width the sum is wrong
-    if name == "relu":
-        assert wrong_by(flow, name, 2, max(1, int(width // 8))) > 3.0 * TOLERANCE
+        # the control: it is no empty promise, at half that width the tolerance is not kept
+        if width > 1.0:
+            assert wrong_by(flow, name, k, int(width) // 2) > TOLERANCE, (quantity, width)
 
 
 def wrong_by(flow: nneft.Flow, name: str, k: int, width: int) -> float:
@@ -199,7 +204,34 @@ def test_growing_terms_are_flagged_and_cut_off():
     assert "no longer converges" in str(made)
     told = validity(finite.flow("gelu"))
     assert told.smallest_width["V_4"][-1] > 10.0
-    assert "fails" in str(told)
+    assert "is needed" in str(told)
+
+
+def test_validity_is_that_of_the_worst_input(unequal):
+    told = validity(unequal)
+    each = [
+        validity(nneft.flow(unequal.network, kernel=unequal.K(0)[:1, [a], [a]], order=2))
+        for a in (0, 1)
+    ]
+    for name, eps in told.eps.items():
+        np.testing.assert_allclose(eps, np.minimum(*(e.eps[name] for e in each)), rtol=1e-6)
+    assert told.order == 2
+    assert list(told.eps) == ["mean", "V_4"]
+    deepest = resum(unequal, 2, width=told.smallest_width["mean"][-1], layer=4)
+    assert deepest.neglected[0] <= TOLERANCE * abs(deepest.value[0])
+
+
+def test_vanishing_components():
+    """Of an odd activation at uncorrelated inputs: zero is not divided by."""
+    net = nneft.Network((2, 30, 30, 30), "tanh", 1.5)
+    flow = nneft.flow(net, np.eye(2), order=2)
+    made = resum(flow, 2, (0, 1))
+    np.testing.assert_allclose(made.terms, 0.0, atol=1e-12)
+    assert np.isfinite(made.partial_sums).all()
+    assert not np.isnan(made.neglected).any()
+    single = resum(nneft.flow(nneft.Network((2, 3), "tanh", 1.5), np.eye(2), order=1))
+    assert single.converges.all()
+    assert single.neglected == [0.0]
 
 
 def test_pade_of_rational_functions():
@@ -253,6 +285,8 @@ def test_wrong_calls(unequal):
         resum(unequal, order=3)
     with pytest.raises(ValueError, match="positive number"):
         resum(unequal, width=0.0)
+    with pytest.raises(nneft.NumericsError, match="overflows"):
+        resum(unequal, width=1e-300)
     with pytest.raises(TypeError, match="positive number"):
         resum(unequal, width="wide")
     with pytest.raises(ValueError, match="tolerance"):

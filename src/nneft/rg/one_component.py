@@ -40,11 +40,13 @@ class Component:
     def at(self, flow: Flow, scale: float, order: int) -> tuple[Array, Array]:
         """Terms (order + 1, L) and the numerical error of their sum (L,) at scaled widths."""
         below = scale * np.array(flow.network.widths[:-1], dtype=np.float64)
-        powers = below ** -(self.points // 2 - 1.0 + np.arange(order + 1)[:, None])
-        terms = self.coefficients[: order + 1] * powers
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # told by name
+            powers = below ** -(self.points // 2 - 1.0 + np.arange(order + 1)[:, None])
+            terms = self.coefficients[: order + 1] * powers
+            rounding = np.sum(self.errors[: order + 1] * powers, axis=0)
         if not np.all(np.isfinite(terms)):
             raise NumericsError(f"a term of {self.points} points overflows double precision")
-        return terms, np.sum(self.errors[: order + 1] * powers, axis=0)
+        return terms, rounding
 
 
 def component(flow: Flow, points: int, at: tuple[int, ...] | None) -> Component:
@@ -80,3 +82,19 @@ def narrowest_width(flow: Flow) -> int:
     """Of the hidden layers; of the inputs where there are none, which nothing depends on."""
     widths = flow.network.widths
     return min(widths[1:-1] or widths[:1])
+
+
+def chosen_layers(flow: Flow, layer: int | None) -> tuple[int, ...]:
+    """All layers, or the one asked for.
+
+    Raises
+    ------
+    ValueError
+        A layer that does not exist.
+    """
+    every = range(1, flow.network.depth + 1)
+    if layer is None:
+        return tuple(every)
+    if isinstance(layer, bool) or not isinstance(layer, int) or layer not in every:
+        raise ValueError(f"layer must be from 1 to the depth, {len(every)}, got {layer!r}")
+    return (layer,)

@@ -47,6 +47,20 @@ class Remainder:
         """
         return self.sizes[-2:] if len(self.sizes) == 2 else self.sizes[1:][-3:]
 
+    def truncated(self, terms: Array) -> tuple[Array, NDArray[np.intp]]:
+        """(L,) each: what the best sum of each layer's terms misses, and that sum's order.
+
+        That order is Q or, where terms grow, the one before the smallest term.
+        """
+        lead = np.abs(terms[0])
+        last = np.where(
+            np.isinf(self.next), np.inf, np.where(np.isinf(self.next), 0.0, self.next) * lead
+        )
+        # A sum to order q misses the term after it.
+        missed = np.concatenate([np.abs(terms[1:]), last[None]])
+        used = np.where(self.converges, len(terms) - 1, np.argmin(missed, axis=0))
+        return missed[used, np.arange(len(lead))], used
+
 
 def remainder(terms: Array) -> Remainder:
     """Of the terms (Q + 1, L) of all layers from the first, at least two in number."""

@@ -7,13 +7,14 @@ any common multiple of the network's hidden widths: ``eps_l = 1 / (s n_{l-1})`` 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nneft.gaussian.base import Array
-from nneft.rg.one_component import component, narrowest_width
+from nneft.rg.one_component import chosen_layers, component, narrowest_width
 from nneft.rg.pade import Pade, approximants, choose, disagreement
 from nneft.rg.remainder import remainder
 
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Resummation:
-    """One component of ``<G>`` or of a cumulant of G at finite width, from its series in 1/n.
+    """``<G>`` or a cumulant of G at finite width, from its series in 1/n.
 
-    The first axis but one of terms and sums is over `layers`; Q is the relative order held.
+    The last axis of terms and sums is over `layers`; Q is the relative order held.
 
     Attributes
     ----------
@@ -48,13 +49,6 @@ class Resummation:
         terms grow (optimal truncation; Bender, Orszag, section 3.5).
     rounding : (layers,)
         Bound on the numerical error of the sum to order Q.
-    approximants
-        For each layer all ``[M/N]`` with ``M + N = Q``.
-    pade
-        For each layer the value of the sound approximant nearest to the diagonal; None if all are
-        singular or have a pole in the way.
-    pade_error
-        For each layer how far that one is from its neighbours; None where there are none.
     """
 
     points: int
@@ -66,9 +60,6 @@ class Resummation:
     converges: NDArray[np.bool_]
     order_used: NDArray[np.intp]
     rounding: Array
-    approximants: tuple[tuple[Pade, ...], ...]
-    pade: tuple[float | None, ...]
-    pade_error: tuple[float | None, ...]
 
     @property
     def partial_sums(self) -> Array:
@@ -79,6 +70,34 @@ class Resummation:
     def value(self) -> Array:
         """(layers,): the partial sum of order `order_used`."""
         return self.partial_sums[self.order_used, np.arange(len(self.layers))]
+
+    @cached_property
+    def approximants(self) -> tuple[tuple[Pade, ...], ...]:
+        """For each layer all ``[M/N]`` with ``M + N = Q``, singular ones and poles told."""
+        return tuple(approximants(terms) for terms in self.terms.T)
+
+    @cached_property
+    def pade(self) -> tuple[float | None, ...]:
+        """For each layer the sound approximant nearest to the diagonal.
+
+        None if all are singular or have a pole in the way. Mostly better than the sum, not always.
+        """
+        return tuple(None if best is None else best.value for best in self._best)
+
+    @cached_property
+    def pade_error(self) -> tuple[float | None, ...]:
+        """For each layer how far `pade` is from its neighbours; None where there are none.
+
+        Mostly several times the true error: neighbours are made of fewer terms, or less diagonal.
+        """
+        return tuple(
+            None if best is None else disagreement(terms, found, best)
+            for terms, found, best in zip(self.terms.T, self.approximants, self._best, strict=True)
+        )
+
+    @property
+    def _best(self) -> tuple[Pade | None, ...]:
+        return tuple(choose(found) for found in self.approximants)
 
     def __str__(self) -> str:
         heads = ("layer", "sum", "neglected", "order", "Pade", "its error", "")
@@ -143,12 +162,10 @@ def resum(
     narrowest = narrowest_width(flow)
     width = float(narrowest) if width is None else _checked_width(width)
     Q = _checked_order(order, series.order, points)
-    layers = _checked_layers(flow, layer)
+    layers = chosen_layers(flow, layer)
     terms, rounding = series.at(flow, width / narrowest, Q)
-    error, used, converges = _truncated(terms)
-    here = np.array(layers) - 1
-    found = tuple(approximants(terms[:, i]) for i in here)
-    best = [choose(each) for each in found]
+    left, here = remainder(terms), np.array(layers) - 1
+    error, used = left.truncated(terms)
     return Resummation(
         points=points,
         at=series.indices,
@@ -156,28 +173,10 @@ def resum(
         width=width,
         terms=terms[:, here],
         neglected=error[here],
-        converges=converges[here],
+        converges=left.converges[here],
         order_used=used[here],
         rounding=rounding[here],
-        approximants=found,
-        pade=tuple(None if b is None else b.value for b in best),
-        pade_error=tuple(
-            None if b is None else disagreement(terms[:, i], each, b)
-            for i, each, b in zip(here, found, best, strict=True)
-        ),
     )
-
-
-def _truncated(terms: Array) -> tuple[Array, NDArray[np.intp], NDArray[np.bool_]]:
-    """Of each layer: what the sum misses, its order, and whether that is all orders held."""
-    left = remainder(terms)
-    lead = np.abs(terms[0])
-    with np.errstate(invalid="ignore"):  # inf, of a leading term that vanishes
-        last = np.where(np.isinf(left.next), np.inf, left.next * lead)
-    # A sum to order q misses the term after it.
-    missed = np.concatenate([np.abs(terms[1:]), last[None]])
-    used = np.where(left.converges, len(terms) - 1, np.argmin(missed, axis=0))
-    return missed[used, np.arange(len(lead))], used, left.converges
 
 
 def _checked_order(order: int | None, held: int, points: int) -> int:
@@ -190,18 +189,10 @@ def _checked_order(order: int | None, held: int, points: int) -> int:
     return order
 
 
-def _checked_layers(flow: Flow, layer: int | None) -> tuple[int, ...]:
-    depth = flow.network.depth
-    if layer is None:
-        return tuple(range(1, depth + 1))
-    if isinstance(layer, bool) or not isinstance(layer, int) or not 1 <= layer <= depth:
-        raise ValueError(f"layer must be from 1 to the depth, {depth}, got {layer!r}")
-    return (layer,)
-
-
 def _checked_width(width: float) -> float:
+    wanted = f"width must be a positive number, got {width!r}"
     if isinstance(width, bool) or not isinstance(width, int | float | np.number):
-        raise TypeError(f"width must be a positive number, got {width!r}")
+        raise TypeError(wanted)
     if not 0.0 < float(width) < np.inf:
-        raise ValueError(f"width must be a positive number, got {width!r}")
+        raise ValueError(wanted)
     return float(width)

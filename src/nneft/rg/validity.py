@@ -85,15 +85,19 @@ class Validity:
 
     def _verdict(self) -> str:
         last = len(next(iter(self.eps.values())))
-        to = min(self.depth.values())
-        what = f"order {self.order} in 1/n is good to {100 * self.tolerance:g}%"
-        where = f"at width {self.width}"
-        if to == last:
-            return f"{where}, {what} in all {last} layers"
-        worst = min(self.depth, key=self.depth.__getitem__)
-        needed = max(float(w[-1]) for w in self.smallest_width.values())
-        cure = "no width is enough" if needed == inf else f"width {needed:.0f} would be"
-        return f"{where}, {what} up to layer {to}, then {worst} fails; for all {last}, {cure}"
+        what = f"at width {self.width}, order {self.order} in 1/n is good to {self._percent}"
+        good = [name for name, to in self.depth.items() if to == last]
+        rest = [f"{name} to layer {to}" for name, to in self.depth.items() if to < last]
+        if not rest:
+            return f"{what} in all {last} layers"
+        where = [f"in all {last} layers for {', '.join(good)}"] if good else []
+        needed = max(float(np.max(w)) for w in self.smallest_width.values())
+        cure = "no width is enough" if needed == inf else f"width {needed:.0f} is needed"
+        return f"{what} {'; '.join([*where, ', '.join(rest)])}; for all of them {cure}"
+
+    @property
+    def _percent(self) -> str:
+        return f"{100 * self.tolerance:g}%"
 
 
 def validity(flow: Flow, tolerance: float = 0.1) -> Validity:
@@ -156,7 +160,8 @@ def _end(terms: Array, following: float, last: Array, tolerance: float) -> float
 def _first_root(polynomial: Array) -> float:
     """The smallest positive root; inf if there is none."""
     roots: NDArray[np.complex128] = np.polynomial.polynomial.polyroots(polynomial).astype(complex)
-    real = roots.real[(np.abs(roots.imag) < 1e-6 * np.abs(roots)) & (roots.real > 0.0)]
+    # Two that nearly meet have rounded imaginary parts.
+    real = roots.real[(np.abs(roots.imag) < 1e-3 * np.abs(roots)) & (roots.real > 0.0)]
     return float(np.min(real, initial=inf))
 
 
