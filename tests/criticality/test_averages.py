@@ -98,3 +98,15 @@ def test_a_callable_is_as_good_as_its_derivatives() -> None:
     assert one.square == pytest.approx(two.square, rel=1e-14)
     assert one.gradient == pytest.approx(two.gradient, rel=1e-10)
     assert one.curvature == pytest.approx(two.curvature, abs=1e-9)
+
+
+def test_a_steep_activation_is_a_scaled_one() -> None:
+    # wherever on the axis the step is
+    K = np.array([1e-5, 0.01, 1.0])
+    one, two = averages(resolve("tanh(100*x)"), K), averages(resolve("tanh"), 1e4 * K)
+    assert one.square == pytest.approx(two.square, rel=1e-14)
+    assert one.gradient == pytest.approx(1e4 * two.gradient, rel=1e-14)
+    far = averages(resolve("tanh(100*(x - 3.3))"), K)
+    step = 1e4 * 4 / 3 / 100 * np.exp(-(3.3**2) / (2 * K[2])) / np.sqrt(2 * np.pi * K[2])
+    # int (1 - tanh^2)^2 = 4/3: a narrow peak at 3.3
+    assert far.gradient[2] == pytest.approx(step, rel=2e-3)

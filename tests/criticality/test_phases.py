@@ -195,3 +195,22 @@ def test_a_grid_of_forty_thousand_takes_seconds() -> None:
     assert time.perf_counter() - start < 20.0  # 1.5 s alone; machines are shared
     assert data.phase.shape == (200, 200)
     assert np.all(np.isfinite(data.kernel))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["tanh", "erf", "gelu", "silu", "mish", "sigmoid", "elu", "sin"])
+def test_many_random_points_against_multiple_precision(name: str) -> None:
+    data = phase_diagram(name, C_W, C_b)
+    rng = np.random.default_rng(11)
+    finite = np.argwhere((data.kernel.values < 100.0) & (data.kernel.values > 0.0))
+    for i, j in finite[rng.choice(len(finite), 40, replace=False)]:
+        found = _at(data, i, j)
+        w, b = mp.mpf(float(C_W[i])), mp.mpf(float(C_b[j]))
+        with mp.workdps(17):
+            K = mp.mpf(found["kernel"])
+            for _ in range(2):
+                square, gradient, curvature = truth.averages(name, K)
+                K -= (b + w * square - K) / (w * (gradient + curvature) - 1)
+            assert abs(found["kernel"] / K - 1) < 1e-9
+            assert abs(found["chi_perp"] - w * gradient) < 1e-9
+            assert abs(found["chi_par"] - w * (gradient + curvature)) < 1e-9

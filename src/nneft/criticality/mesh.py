@@ -26,6 +26,8 @@ LONGEST = 2.0
 DIGITS = 37.0
 #: Within this distance of the origin nothing is taken on trust, beyond it panels grow.
 NEAR = 32.0
+#: Scale below which an activation is steep.
+STEEP = 0.5
 #: Most panels of a mesh.
 MOST_PANELS = 6_000
 
@@ -72,7 +74,8 @@ def _too_many(activation: Activation, kernel: float) -> NumericsError:
 def _edges(activation: Activation, furthest: float) -> tuple[float, ...]:
     """Ends of panels that resolve the activation, kinks among them."""
     edges = {-furthest, 0.0, furthest, *(k for k in activation.kinks if abs(k) < furthest)}
-    step = min(2.0, activation.scale)
+    # steep activations start from wider panels, which `_seen` then looks at closely
+    step = min(2.0, activation.scale if activation.scale > STEEP else 32.0 * activation.scale)
     near = np.arange(0.0, min(NEAR, furthest), step)
     far = NEAR * 2.0 ** np.arange(0.0, max(0.0, np.log2(furthest / NEAR)), 0.5)
     for x in (near, far[far < furthest]):
@@ -81,7 +84,11 @@ def _edges(activation: Activation, furthest: float) -> tuple[float, ...]:
     low, high = todo[:-1], todo[1:]
     done: list[Array] = []
     while len(low):
-        fine = _resolved(activation, low, high) | (high - low < 1e-9 * activation.scale)
+        fine = _resolved(activation, low, high)
+        if activation.scale <= STEEP:
+            wide = fine & (high - low > 2.0 * activation.scale) & (np.abs(low) < NEAR)
+            fine[wide] = _seen(activation, low[wide], high[wide])
+        fine |= high - low < 1e-9 * activation.scale
         done.append(low[fine])
         low, high = low[~fine], high[~fine]
         middle = 0.5 * (low + high)
@@ -105,6 +112,15 @@ def _resolved(activation: Activation, low: Array, high: Array) -> np.ndarray:
         inner = np.minimum(np.abs(low), np.abs(high))
         against = np.maximum(size.max(axis=1), _largest_within(activation, inner))
         return np.asarray(~finite | (size[:, -LAST:].max(axis=1) <= RESOLVED * against))
+
+
+def _seen(activation: Activation, low: Array, high: Array) -> np.ndarray:
+    """Whether a straight line, which a resolved panel looks like, is one everywhere in between."""
+    t = np.linspace(0.0, 1.0, 97)
+    with np.errstate(all="ignore"):
+        values = np.asarray(activation(low[:, None] + (high - low)[:, None] * t))
+    bend = np.abs(np.diff(values, 2, axis=1)).max(axis=1)
+    return np.asarray(bend <= 1e-12 * np.abs(values).max(axis=1))
 
 
 def _largest_within(activation: Activation, distance: Array) -> Array:
