@@ -148,3 +148,71 @@ def test_close_inputs_tend_to_one(order, limit):
                 same = np.broadcast_to(one.V(2 * k, q), found.V(2 * k, q).shape)
                 change = np.max(np.abs(found.V(2 * k, q) - same)) / size
                 assert change <= limit * angle**2 + 1e-11, (angle, k, q, change)
+
+
+def held(order):
+    """Names of what a flow of this order holds, half the points, and the order in 1/n."""
+    yield from ((f"K_{p}", 1, p) for p in range(order + 1))
+    for k in range(2, order + 2):
+        yield from ((f"V_{2 * k}" + f"_{q}" * (q > 0), k, q) for q in range(order + 2 - k))
+
+
+def fan(*turns):
+    return np.array([[cos(t), np.sin(t)] for t in turns])
+
+
+@pytest.mark.parametrize("angle", [0.1, 0.01])
+def test_close_pair_among_three(angle):
+    """Two methods, each with its own rounding, within the bounds; the pair as if it were alone."""
+    net = nneft.Network(widths_of(4), "relu", 2.0)
+    one, other = (
+        nneft.flow(net, fan(0.0, angle, 1.5), order=2, method=method)
+        for method in ("series", "diagrams")
+    )
+    alone = nneft.flow(net, fan(0.0, angle), order=2)
+    for name, k, order in held(2):
+        first, second = (f.K(order) if k == 1 else f.V(2 * k, order) for f in (one, other))
+        bound = one.errors(name) + other.errors(name)
+        assert np.all(np.abs(first - second) <= bound + 1e-14 * np.abs(first)), name
+        pair = (slice(None), *[slice(2)] * (2 * k))
+        truth = alone.K(order) if k == 1 else alone.V(2 * k, order)
+        np.testing.assert_allclose(first[pair], truth, rtol=1e-12, atol=1e-14)
+
+
+def test_close_pair_among_three_tends_to_one():
+    net = nneft.Network(widths_of(4), "relu", 2.0)
+    limit = nneft.flow(net, fan(0.0, 0.0, 1.5), order=2)
+    found = nneft.flow(net, fan(0.0, 3e-4, 1.5), order=2)
+    for name, k, order in held(2):
+        here, there = (f.K(order) if k == 1 else f.V(2 * k, order) for f in (found, limit))
+        size = np.max(np.abs(there))
+        assert np.all(np.abs(here - there) <= 1e-2 * size + found.errors(name)), name
+
+
+@pytest.mark.parametrize(
+    ("name", "C_W", "inputs", "order"),
+    [
+        ("relu", 2.0, fan(0.0, 1e-6, 1.5), 2),
+        ("selu", 0.476771, fan(0.0, 1e-3), 2),
+        ("selu", 0.476771, fan(0.0, 1e-2), 3),
+        ("elu", 1.0, fan(0.0, 1e-2), 3),
+    ],
+)
+def test_lost_digits_are_refused_by_name(name, C_W, inputs, order):
+    net = nneft.Network(widths_of(5), name, C_W)
+    with pytest.raises(nneft.NumericsError, match=r"order \d is known .* a correlation of"):
+        nneft.flow(net, inputs, order=order)
+
+
+@pytest.mark.parametrize(("name", "C_W"), [("selu", 0.476771), ("elu", 1.0)])
+def test_bounds_of_close_inputs_at_a_kink(name, C_W):
+    """K_2 is even in the angle: what is left of that is within the bounds."""
+    net = nneft.Network(widths_of(5), name, C_W)
+    angles = np.array([0.03, 0.02, 0.01])
+    found = [nneft.flow(net, fan(0.0, angle), order=2) for angle in angles]
+    values = np.array([f.K(2)[-1, 0, 1] for f in found])
+    bounds = np.array([f.errors("K_2")[-1, 0, 1] for f in found])
+    limit = nneft.flow(net, fan(0.0), order=2).K(2)[-1, 0, 0]
+    slopes, uncertain = (values - limit) / angles**2, bounds / angles**2
+    # c (1 + O(theta)), of which the widest angle tells the size
+    assert np.all(np.abs(slopes - slopes[0]) <= 0.1 * abs(slopes[0]) + uncertain), slopes

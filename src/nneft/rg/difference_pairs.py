@@ -1,10 +1,13 @@
-"""First order in 1/n of close pairs of ReLU-like inputs, among any number of them.
+"""Close pairs of ReLU-like inputs among others: each has a flow of its own, in differences.
 
-``K_1(ab)`` depends on the kernel and on the correlators of a and b alone, and nothing else depends
-on it. In the coordinates (aa, ab, bb) it loses digits as ``eps l^2`` over the distance of the
-inputs, and bounds on the correlators' errors grow: so each such pair gets a flow of its own.
+What belongs to the pairs aa, ab, bb alone depends on the kernel and on the correlators of the
+inputs a and b only. Over (aa, ab, bb) it loses digits as ``eps theta^(3-4P)`` at order P, in
+difference coordinates none: so it is taken from there, layer by layer, and what links the two to
+other inputs is found from digits that are good.
 """
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -12,7 +15,7 @@ import numpy as np
 from nneft.gaussian.base import Array
 from nneft.network import Network
 from nneft.rg.averages import pair_index
-from nneft.rg.difference import differences
+from nneft.rg.difference import Cumulants, differences
 from nneft.rg.expansion import EPS
 from nneft.rg.multisets import Places, multisets, rank
 from nneft.rg.recursion import Method, states
@@ -22,47 +25,69 @@ from nneft.rg.state import LayerState
 LOSS = 1e-12
 
 
+@dataclass(frozen=True)
+class ClosePairs:
+    """Flows of close pairs, and which three entries each has among all pairs of inputs."""
+
+    entries: tuple[Places, ...]
+    flows: tuple[Iterator[LayerState], ...]
+
+    def replace(self, values: Cumulants, errors: Cumulants) -> None:
+        """At the next layer, in place; to be asked layer by layer, from the first one."""
+        count = len(values[0])
+        for entries, flow in zip(self.entries, self.flows, strict=True):
+            state = next(flow)
+            for many, two in (
+                (values, state.cumulants()),
+                (errors, state.cumulants(errors=True)),
+            ):
+                for k, part in enumerate(two, start=1):
+                    many[k - 1][rank(entries[multisets(3, k)], count)] = part
+
+
+def close_pairs(network: Network, kernels: Array, order: int) -> ClosePairs | None:
+    """Pairs that would lose digits at some layer; None if there are none.
+
+    Parameters
+    ----------
+    kernels : (L, N, N)
+        ``K_0`` of all layers.
+    """
+    index = pair_index(kernels.shape[1])
+    entries, flows = [], []
+    for a, b in _close(network, kernels, order):
+        here = kernels[:, [[a, a], [b, b]], [[a, b], [a, b]]]
+        if differences(network, here[0]) is not None:
+            entries.append(np.array([index[a, a], index[a, b], index[b, b]]))
+            flows.append(states(network, here, order, Method.SERIES, np.ones((1, 2))))
+    return ClosePairs(tuple(entries), tuple(flows)) if flows else None
+
+
 def with_close_pairs(network: Network, found: list[LayerState]) -> list[LayerState]:
     """States of order 1 with what belongs to close pairs replaced, where it can be had better."""
-    kernel = found[0].K_0
-    index = pair_index(len(kernel))
-    for a, b in _close(network, found):
-        here = kernel[np.ix_([a, b], [a, b])]
-        if differences(network, here) is None:
-            continue
-        alone = states(network, np.array([here]), 1, Method.SERIES, np.ones((1, 2)))
-        entries = np.array([index[a, a], index[a, b], index[b, b]])
-        found = [_replaced(s, entries, one) for s, one in zip(found, alone, strict=True)]
-    return found
+    pairs = close_pairs(network, np.array([state.K_0 for state in found]), 1)
+    if pairs is None:
+        return found
+    replaced = []
+    for state in found:
+        values, errors = (
+            tuple(v.copy() for v in part)
+            for part in (state.cumulants(), state.cumulants(errors=True))
+        )
+        pairs.replace(values, errors)
+        replaced.append(LayerState.of_cumulants(state.layer, values, errors))
+    return replaced
 
 
-def _replaced(state: LayerState, entries: Places, alone: LayerState) -> LayerState:
-    """What belongs to the three pairs aa, ab, bb from the flow of two inputs."""
-    places = rank(entries[multisets(3, 2)], state.K.shape[1])
-    parts = []
-    for many, two in ((state.cumulants(), alone.cumulants()), (_errors(state), _errors(alone))):
-        K, V = (v.copy() for v in many)
-        K[entries[1]], V[places] = two[0][1], two[1]
-        parts.append((K, V))
-    return LayerState.of_cumulants(state.layer, *parts)
-
-
-def _errors(state: LayerState) -> tuple[Array, ...]:
-    return state.cumulants(errors=True)
-
-
-def _close(network: Network, found: list[LayerState]) -> list[tuple[int, int]]:
-    """Pairs that would lose digits at some layer."""
-    if not network.activation.kinks or network.activation.slopes is None or len(found) < 3:
+def _close(network: Network, kernels: Array, order: int) -> list[tuple[int, int]]:
+    activation, (depth, size) = network.activation, kernels.shape[:2]
+    if activation.slopes is None or activation.polynomial is not None or depth < 3:
         return []
-    size = len(found[0].K_0)
-    distance: Array = np.full((size, size), np.inf)
-    for state in found[1:]:
-        K = state.K_0
-        own = np.diag(K)
-        largest = np.maximum(own[:, None], own)
-        squared = np.maximum(own[:, None] + own - 2.0 * K, EPS * largest)
-        safe = np.where(largest > 0.0, largest, 1.0)
-        distance = np.where(largest > 0.0, np.minimum(distance, np.sqrt(squared / safe)), distance)
-    lost = EPS * len(found) ** 2 / distance
+    own = np.diagonal(kernels[1:], axis1=1, axis2=2)
+    largest = np.maximum(own[:, :, None], own[:, None, :])
+    safe = np.where(largest > 0.0, largest, 1.0)
+    # |phi_a - phi_b|^2 = K_aa + K_bb - 2 K_ab
+    apart = own[:, :, None] + own[:, None, :] - 2.0 * kernels[1:]
+    distance = np.sqrt(np.min(np.maximum(apart / safe, EPS), axis=0))
+    lost = EPS * depth**2 * distance ** (3 - 4 * order)
     return [(a, b) for a, b in combinations(range(size), 2) if lost[a, b] > LOSS]

@@ -7,7 +7,7 @@ from nneft.errors import NumericsError
 from nneft.gaussian.base import Array
 from nneft.network import Network
 from nneft.rg.cost import check_cost
-from nneft.rg.difference_pairs import with_close_pairs
+from nneft.rg.difference_pairs import close_pairs, with_close_pairs
 from nneft.rg.flow import Flow
 from nneft.rg.recursion import Method, default_method, states
 from nneft.rg.reduction import Reduction, reduce_inputs
@@ -80,7 +80,9 @@ def flow(
     found = _stepped(network, reduction, order if chosen is None else 0)
     if chosen is not None:
         kernels = np.stack([state.K_0 for state in found])
-        found = list(states(network, kernels, order, chosen, reduction.scales))
+        close = close_pairs(network, kernels, order) if len(reduction.kernel) > 2 else None
+        replace = None if close is None else close.replace
+        found = list(states(network, kernels, order, chosen, reduction.scales, replace))
     given = inputs is not None
     made = Flow(network, order, tuple(found), reduction, from_inputs=given)
     if order > 1:

@@ -30,6 +30,8 @@ BLOCK_BYTES = 256 * 2**20
 
 #: From ``n_{l-1}/n_{l-2}``, C_W and what C_b adds to each pair to a layer's cumulants and errors.
 Next = Callable[[float, float, Array], tuple[series.Cumulants, series.Cumulants]]
+#: Changes cumulants and errors in place.
+Replace = Callable[[series.Cumulants, series.Cumulants], None]
 
 
 class Method(StrEnum):
@@ -45,7 +47,12 @@ def default_method(count: int) -> Method:
 
 
 def states(
-    network: Network, kernels: Array, order: int, method: Method, scales: Array
+    network: Network,
+    kernels: Array,
+    order: int,
+    method: Method,
+    scales: Array,
+    replace: Replace | None = None,
 ) -> Iterator[LayerState]:
     """The layers' states, one after the other.
 
@@ -57,12 +64,16 @@ def states(
         In 1/n; 1 or more.
     scales : (.., N)
         Lengths by which the inputs' kernels are multiplied in the end, for the range check.
+    replace
+        Puts what is known better into each layer's cumulants and errors, from layer 1 on.
     """
     state = first_state(kernels[0], order)
     yield state
     close = differences(network, kernels[0])
     first = state if close is None else close.inside(state)
     step = _Series(first) if method is Method.SERIES else _Diagrams(first)
+    if replace is not None:
+        replace(step.values, step.errors)
     if close is None:
         bias, found = np.ones(step.count), expansions(network, kernels, step.cut(order))
     else:
@@ -75,6 +86,8 @@ def states(
             values, errors = following(ratio, C_W, C_b * bias)
             if close is not None:
                 values, errors = close.outside(values, errors)
+            if replace is not None:
+                replace(values, errors)
         state = LayerState.of_cumulants(layer, values, errors)
         check_range(state)
         if np.any(scales != 1.0):
