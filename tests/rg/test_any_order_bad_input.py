@@ -1,0 +1,108 @@
+"""Wrong calls at order 2 and beyond: one sentence, before anything starts."""
+
+import time
+
+import numpy as np
+import pytest
+
+import nneft
+
+NETWORK = nneft.Network((2, 8, 9, 5), "tanh", 1.2, 0.1)
+POLYNOMIAL = nneft.Network((6, 8, 9, 5), "x + x**2/3", 1.0)
+X = np.array([[1.0, 0.4], [-0.7, 0.9]])
+SIX = np.eye(6)
+
+
+@pytest.fixture(scope="module")
+def flow():
+    return nneft.flow(NETWORK, X, order=2)
+
+
+@pytest.mark.parametrize("method", [None, "series", "diagrams"])
+def test_too_large_says_how_many_bytes(method):
+    began = time.perf_counter()
+    with pytest.raises(ValueError, match=r"order 6 on 6 distinct inputs .* needs \S+ bytes, .*GiB"):
+        nneft.flow(POLYNOMIAL, SIX, order=6, method=method)
+    assert time.perf_counter() - began < 2.0
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: nneft.flow(NETWORK, X[:1], order=7, method="diagrams"), "diagrams.*series"),
+        (lambda: nneft.flow(NETWORK, X[:1], order=40), "order 40"),
+        (lambda: nneft.flow(NETWORK, X, order=2, method="serie"), '"series" or "diagrams".*serie'),
+        (lambda: nneft.flow(NETWORK, X, order=2, method=3), '"series" or "diagrams"'),
+        (lambda: nneft.flow(NETWORK, X, order=0, method="series"), "order 0"),
+        (lambda: nneft.flow(NETWORK, X, order=-2), "order must be 0 or more, got -2"),
+    ],
+)
+def test_orders_and_methods(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+@pytest.mark.parametrize("order", [2.0, True, "2", None])
+def test_orders_that_are_none(order):
+    with pytest.raises(TypeError, match="order must be an integer"):
+        nneft.flow(NETWORK, X, order=order)
+
+
+@pytest.mark.parametrize("method", [None, "series", "diagrams"])
+def test_too_many_inputs_for_the_expectations(method):
+    net = nneft.Network((6, 8, 9), "tanh", 1.0)
+    with pytest.raises(nneft.NumericsError, match=r"order 2 on 6 .* at 6 inputs at once"):
+        nneft.flow(net, SIX, order=2, method=method)
+
+
+def test_moments_that_diverge():
+    net = nneft.Network((1, 5, 5, 5), "exp(x**2/9)", 1.0)
+    nneft.flow(net, kernel=0.5, order=0)
+    with pytest.raises(ValueError, match="diverge"):
+        nneft.flow(net, kernel=0.5, order=6)
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda f: f.K(3), r"K\(3\) is not held by a flow of order 2.*order=3"),
+        (lambda f: f.K(-1), r"K\(-1\)"),
+        (lambda f: f.V(8), r"V\(8, order=0\) is not held.*order=3"),
+        (lambda f: f.V(6, 1), r"V\(6, order=1\) is not held.*order=3"),
+        (lambda f: f.V(4, 2), r"V\(4, order=2\) is not held.*order=3"),
+        (lambda f: f.V(5), r"even number of points"),
+        (lambda f: f.V(2), r"even number of points from 4"),
+        (lambda f: f.V(4, -1), r"order from 0"),
+        (lambda f: f.V(6, at=(0, 1, 0, 1)), r"at must be 6 indices"),
+        (lambda f: f.V(6, at=(0, 1, 0, 1, 0, 2)), r"from 0 to 1"),
+        (lambda f: f.V(6, at=(0, 1, 0, 1, 0, -1)), r"from 0 to 1"),
+        (lambda f: f.cumulant(8), r"not held"),
+        (lambda f: f.cumulant(3), r"even number"),
+        (lambda f: f.cumulant(6, at=(0,)), r"at must be 6 indices"),
+        (lambda f: f.errors("V_8"), r"'V_8'"),
+        (lambda f: f.correlator([(0, 0)] * 8, 2), r"up to 6 fields, got 8"),
+    ],
+)
+def test_what_is_not_held(flow, ask, message):
+    with pytest.raises(ValueError, match=message):
+        ask(flow)
+
+
+def test_indices_that_are_none(flow):
+    with pytest.raises(TypeError, match="at must be 6 indices"):
+        flow.V(6, at=(0.5,) * 6)
+
+
+@pytest.mark.parametrize("method", [None, "series", "diagrams"])
+@pytest.mark.parametrize(("kernel", "what"), [(1e60, "overflows"), (1e-60, "underflows")])
+def test_nothing_wrong_is_silent(kernel, what, method):
+    net = nneft.Network((1, 5, 5, 5), "relu", 1.0)
+    with pytest.raises(nneft.NumericsError, match=f"V_12 {what} .* at layer 2"):
+        nneft.flow(net, kernel=kernel, order=5, method=method)
+
+
+@pytest.mark.xfail(raises=RuntimeWarning, reason="NumPy's warning comes before the error by name")
+def test_expectations_that_overflow():
+    net = nneft.Network((1, 5, 5, 5), "x**2", 1.0)
+    with pytest.raises(nneft.NumericsError, match="overflows at layer 2"):
+        nneft.flow(net, kernel=1e60, order=5)
