@@ -10,6 +10,7 @@ import pytest
 from numpy.polynomial import Polynomial
 
 import nneft
+from nneft.cli.components import first
 from nneft.cli.main import run
 
 INPUTS = [[1.0, 1.0], [-1.4, 2.0], [0.5, 3.0]]
@@ -180,6 +181,21 @@ def test_files_are_written_whole(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert Path(names[2]).read_bytes().startswith(b"%PDF")
 
 
+def test_files_hold_and_show_any_order(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kept, picture = str(tmp_path / "x.nc"), str(tmp_path / "x.svg")
+    args = ["flow", "--activation", "tanh", "--widths", "2,30*4", "--C-W", "1", "--order", "3"]
+    out, _ = called(capsys, *args, "--inputs", "1,1;-1.4,2", "--out", kept, "--plot", picture)
+    assert f"wrote {kept}" in out and f"wrote {picture}" in out
+    stored = nneft.load(kept)
+    direct = nneft.flow(
+        nneft.Network((2, 30, 30, 30, 30), "tanh", 1.0), [[1, 1], [-1.4, 2]], order=3
+    )
+    assert isinstance(stored, nneft.Flow)
+    np.testing.assert_array_equal(stored.V(6, 1), direct.V(6, 1))
+    panels = Path(picture).read_text().count('<g id="axes_')
+    assert panels == len({shown.quantity for shown in first(2, 3)}) == 10
+
+
 @pytest.mark.parametrize(
     ("args", "code", "said"),
     [
@@ -195,9 +211,15 @@ def test_files_are_written_whole(tmp_path: Path, capsys: pytest.CaptureFixture[s
         (["--activation", "x*foo(x)"], 2, "  x*foo(x)\n      ^"),
         (["--activation", "exp(x**2)"], 2, "diverge"),
         (["--order", "9"], 2, "bytes"),
-        (["--order", "1000000000"], 2, "order 1000000000 has no digits left"),
+        (["--order", "1000000000"], 2, "got --order 1000000000; use --json"),
+        (["--order", "15"], 2, "--order 14, got --order 15; use --json"),
+        (
+            ["--order", "12"],
+            2,
+            "--out: everything held of 3 inputs at --order 12",
+        ),
         (["--order", "-1"], 2, "order must be 0 or more, got -1"),
-        (["--order", "7", "--method", "diagrams"], 2, "up to order 6"),
+        (["--order", "7", "--method", "diagrams", "--inputs", "1,1"], 2, "up to order 6"),
         (["--order", "0", "--method", "series"], 2, "order 0 has one method only"),
         (["--order", "2", "--method", "serie"], 2, "'serie' is not one of 'series', 'diagrams'"),
         (["--at", "0,0;0,0;0,0"], 2, "V_6[(0,0)*3] is not held at --order 1; use --order 2"),

@@ -26,6 +26,9 @@ entries of the kernel, V_2k_q of 1/n^(k-1+q); n is the width of the layer below.
 
 #: Most numbers in JSON, beyond order 1, unless components are chosen: some 20 MB.
 MOST_NUMBERS = 1_000_000
+#: Most bytes of dense arrays and their errors in a file, and the highest order of V_2k with 2k + 1
+#: axes at most 32, which is HDF5's limit.
+MOST_SAVED_BYTES, MOST_SAVED_ORDER = 4 * 2**30, 14
 
 ORDER = """Order P in 1/width: 0 gives K_0; 1 gives K_1 and V_4 too; P gives K_0 to K_P, and V_4 to
 V_2(P+1) with their corrections V_4_1 .. to the same order. [1]"""
@@ -73,7 +76,9 @@ def flow(
     count = len(network.first_kernel(made.inputs, made.kernel))
     asked = places(at, count, made.order)
     if as_json and not asked:
-        _check_size(count, made.order, len(layers))
+        _check_printed(count, made.order, len(layers))
+    if out:
+        _check_saved(count, made.order, network.depth)
     _check_files(out, plot)
 
     result = _computed(network, made, count)
@@ -107,19 +112,40 @@ def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'s' * (count > 1)}"
 
 
-def _check_size(count: int, order: int, layers: int) -> None:
+def _check_printed(count: int, order: int, layers: int) -> None:
     """Refuse, beyond order 1, dense arrays that nobody can read; before they are computed."""
-    numbers = layers * (order + 1) * count**2
-    for k in range(2, order + 2):
-        if numbers > MOST_NUMBERS:
-            break
-        numbers += layers * (order + 2 - k) * count ** (2 * k)
-    if order > 1 and numbers > MOST_NUMBERS:
+    if order > 1 and _numbers(count, order, layers) > MOST_NUMBERS:
         raise ValueError(
             f"--json: everything held of {_counted(count, 'input')} at --order {order} in "
             f"{_counted(layers, 'layer')} is more than {MOST_NUMBERS:,} numbers; choose components "
             "with --at or fewer --layers, or use --out without --json"
         )
+
+
+def _check_saved(count: int, order: int, depth: int) -> None:
+    """Refuse a file that cannot be written; before what it is to hold is computed."""
+    if order > MOST_SAVED_ORDER:
+        raise ValueError(
+            f"--out: arrays in netCDF files have at most 32 axes, enough for --order "
+            f"{MOST_SAVED_ORDER}, got --order {order}; use --json"
+        )
+    needed = 16 * _numbers(count, order, depth)
+    if order > 1 and needed > MOST_SAVED_BYTES:
+        raise ValueError(
+            f"--out: everything held of {_counted(count, 'input')} at --order {order} in "
+            f"{_counted(depth, 'layer')} takes {needed:.3g} bytes, more than "
+            f"{MOST_SAVED_BYTES:.3g}; use --json with --at"
+        )
+
+
+def _numbers(count: int, order: int, layers: int) -> int:
+    """How many numbers all dense arrays have, or enough of them to be too many."""
+    found = layers * (order + 1) * count**2
+    for k in range(2, order + 2):
+        if found > MOST_SAVED_BYTES:
+            break
+        found += layers * (order + 2 - k) * count ** (2 * k)
+    return found
 
 
 def _check_files(out: Path | None, plot: Path | None) -> None:

@@ -24,8 +24,9 @@ FORMATS = (".png", ".pdf", ".svg")
 #: Most markers on one line.
 MARKERS = 30
 
-#: Most panels in one row, and their height in inches; of two side by side, and of more.
-COLUMNS = 3
+#: Most panels in one row, of which there is one more where there are many panels; the height of a
+#: row in inches, of two panels and of more.
+COLUMNS, MANY = 3, 12
 HEIGHT, SMALL_HEIGHT = 2.9, 2.1
 #: Letters of a legend's row above a small panel.
 LETTERS = 40
@@ -68,7 +69,7 @@ def _figure(title: str, components: Sequence[Component]) -> Figure:
     quantities = list(dict.fromkeys(c.quantity for c in components))
     if set(quantities) <= {"K_0", "K_1", "V_4"}:
         quantities = [q for q in quantities if q != "K_1"]
-    columns = min(len(quantities), COLUMNS)
+    columns = min(len(quantities), COLUMNS if len(quantities) <= MANY else COLUMNS + 1)
     rows = -(-len(quantities) // columns)
     few = len(quantities) <= 2
     size = (PAGE / 2 * columns, HEIGHT) if few else (PAGE / 3 * columns, SMALL_HEIGHT * rows)
@@ -103,7 +104,7 @@ def _draw_panel(axes: Axes, quantity: str, components: Sequence[Component]) -> N
         )
     _scale(axes, np.concatenate([c.values for c in components]))
     axes.set_ylabel(_label(quantity))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def _legend_above(axes: Axes) -> None:
