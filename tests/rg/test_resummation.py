@@ -229,6 +229,10 @@ def test_vanishing_components():
     np.testing.assert_allclose(made.terms, 0.0, atol=1e-12)
     assert np.isfinite(made.partial_sums).all()
     assert not np.isnan(made.neglected).any()
+    cut = nneft.Network((2, 30, 30, 30, 30), "gelu", [2.0, 2.0, 2.0, 0.0], 0.5)
+    flow = nneft.flow(cut, np.eye(2), order=2)
+    assert resum(flow, 4).value[-1] == 0.0
+    assert validity(flow).smallest_width["V_4"][-1] == 1.0
     single = resum(nneft.flow(nneft.Network((2, 3), "tanh", 1.5), np.eye(2), order=1))
     assert single.converges.all()
     assert single.neglected == [0.0]
@@ -270,6 +274,17 @@ def test_series_that_ends():
     assert made.converges.all()
     assert made.neglected.max() < 1e-10
     assert validity(flow).smallest_width["V_4"][-1] == 1.0
+
+
+def test_rounding_is_no_divergence():
+    """``K_p = 0`` for a ReLU network, which two inputs give to rounding."""
+    net = nneft.Network((2, *[60] * 8), "relu", 2.0)
+    flow = nneft.flow(net, np.array([[1.0, 0.3], [-0.5, 0.8]]), order=3)
+    made = resum(flow)
+    assert made.converges.all()
+    assert made.neglected.max() == 0.0
+    assert 0.0 < made.rounding.max() < 1e-9
+    assert np.isinf(validity(flow).eps["mean"]).all()
 
 
 def test_wrong_calls(unequal):

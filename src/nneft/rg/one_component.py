@@ -38,15 +38,15 @@ class Component:
         return len(self.coefficients) - 1
 
     def at(self, flow: Flow, scale: float, order: int) -> tuple[Array, Array]:
-        """Terms (order + 1, L) and the numerical error of their sum (L,) at scaled widths."""
+        """Terms at scaled widths and bounds on their numerical errors: (order + 1, L) each."""
         below = scale * np.array(flow.network.widths[:-1], dtype=np.float64)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # told by name
             powers = below ** -(self.points // 2 - 1.0 + np.arange(order + 1)[:, None])
             terms = self.coefficients[: order + 1] * powers
-            rounding = np.sum(self.errors[: order + 1] * powers, axis=0)
+            errors = self.errors[: order + 1] * powers
         if not np.all(np.isfinite(terms)):
             raise NumericsError(f"a term of {self.points} points overflows double precision")
-        return terms, rounding
+        return terms, errors
 
 
 def component(flow: Flow, points: int, at: tuple[int, ...] | None) -> Component:

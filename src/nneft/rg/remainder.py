@@ -62,9 +62,12 @@ class Remainder:
         return missed[used, np.arange(len(lead))], used
 
 
-def remainder(terms: Array) -> Remainder:
-    """Of the terms (Q + 1, L) of all layers from the first, at least two in number."""
-    sizes = _enveloped(_relative(np.abs(terms)))
+def remainder(terms: Array, errors: Array) -> Remainder:
+    """Of the terms (Q + 1, L) of all layers from the first, at least two in number.
+
+    A term below the bound on its numerical error counts as zero, as its true value often is.
+    """
+    sizes = _enveloped(_relative(np.where(np.abs(terms) > errors, np.abs(terms), 0.0)))
     Q = len(sizes) - 1
     found = np.zeros(sizes.shape[1])
     for j in (Q, Q - 1):

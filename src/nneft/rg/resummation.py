@@ -163,19 +163,19 @@ def resum(
     width = float(narrowest) if width is None else _checked_width(width)
     Q = _checked_order(order, series.order, points)
     layers = chosen_layers(flow, layer)
-    terms, rounding = series.at(flow, width / narrowest, Q)
-    left, here = remainder(terms), np.array(layers) - 1
-    error, used = left.truncated(terms)
+    terms, errors = series.at(flow, width / narrowest, Q)
+    left, here = remainder(terms, errors), np.array(layers) - 1
+    missed, used = left.truncated(terms)
     return Resummation(
         points=points,
         at=series.indices,
         layers=layers,
         width=width,
         terms=terms[:, here],
-        neglected=error[here],
+        neglected=missed[here],
         converges=left.converges[here],
         order_used=used[here],
-        rounding=rounding[here],
+        rounding=np.sum(errors, axis=0)[here],
     )
 
 

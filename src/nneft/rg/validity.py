@@ -129,14 +129,14 @@ def validity(flow: Flow, tolerance: float = 0.1) -> Validity:
     found: dict[str, Array] = {}
     for k in range(1, flow.order + 1):
         each = [component(flow, 2 * k, (a,) * (2 * k)) for a in inputs]
-        largest = [_largest(c.at(flow, 1.0, c.order)[0], tolerance) for c in each]
+        largest = [_largest(*c.at(flow, 1.0, c.order), tolerance) for c in each]
         found["mean" if k == 1 else f"V_{2 * k}"] = np.min(largest, axis=0) / width
     return Validity(tolerance=tolerance, order=flow.order, width=width, eps=found)
 
 
-def _largest(terms: Array, tolerance: float) -> Array:
+def _largest(terms: Array, errors: Array, tolerance: float) -> Array:
     """(L,): the largest ``x = 1/s`` at which each layer is good, from its terms at s = 1."""
-    left = remainder(terms)
+    left = remainder(terms, errors)
     return np.array(
         [
             _end(terms[:, i], float(left.next[i]), left.last[:, i], tolerance)
@@ -146,9 +146,9 @@ def _largest(terms: Array, tolerance: float) -> Array:
 
 
 def _end(terms: Array, following: float, last: Array, tolerance: float) -> float:
-    if following == 0.0:
+    if following == 0.0 or not np.any(terms):
         return inf
-    if following == inf:
+    if following == inf or terms[0] == 0.0:
         return 0.0
     # Terms fall: E x^(Q+1) < s_{Q-j} x^(Q-j) for one of the last ones
     falling = max((s / following) ** (1.0 / j) for j, s in enumerate(last[::-1], start=1))
