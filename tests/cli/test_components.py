@@ -68,5 +68,5 @@ def test_values_are_those_of_the_dense_arrays() -> None:
     assert [c.quantity for c in found] == [name for name, _, _ in names(3)]
     for component, (_, k, q) in zip(found, names(3), strict=True):
         dense = flow.K(q) if k == 1 else flow.V(2 * k, q)
-        np.testing.assert_array_equal(component.values, dense[:, *component.place])
+        np.testing.assert_array_equal(component.values, dense[(slice(None), *component.place)])
     assert (found[-3].name, found[-3].brief) == ("V_6[1,0;1,0;1,0]", "V_6[(1,0)*3]")

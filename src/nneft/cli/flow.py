@@ -62,7 +62,9 @@ def flow(
     plot: Path | None,
     **given: Any,
 ) -> None:
-    """Kernels and correlators of a network, layer by layer, to any order in 1/width.
+    """Kernels and four-point vertices of a network, layer by layer.
+
+    With --order 2 and more also V_6, V_8, .., all to that order in 1/width.
 
     The network comes from options, from a TOML file SETTINGS, or from both: an option replaces
     the file's key of its name.
