@@ -28,7 +28,10 @@ def check_equal(one, two, names=None) -> None:
     one, two = held(one), held(two)
     for name in names or one:
         (a, e), (b, f) = one[name], two[name]
-        assert np.all(np.abs(a - b) <= 3.0 * (e + f)), (name, np.max(np.abs(a - b) / (e + f + 1e-300)))
+        assert np.all(np.abs(a - b) <= 3.0 * (e + f)), (
+            name,
+            np.max(np.abs(a - b) / (e + f + 1e-300)),
+        )
 
 
 @st.composite

@@ -136,10 +136,6 @@ def test_every_component_of_larger_ones(case, method):
     check(case, method)
 
 
-@pytest.mark.xfail(
-    raises=nneft.NumericsError,
-    reason="flow.error is relative to sizes that V_12 exceeds by far, and so order 5 is refused",
-)
 @pytest.mark.parametrize("method", METHODS)
 def test_a_cubic_at_order_five(method):
     """Its cumulants grow fast: V_12 is 6e6 beside V_4 = 0.08, and is known as well."""
