@@ -216,3 +216,14 @@ def test_bounds_of_close_inputs_at_a_kink(name, C_W):
     slopes, uncertain = (values - limit) / angles**2, bounds / angles**2
     # c (1 + O(theta)), of which the widest angle tells the size
     assert np.all(np.abs(slopes - slopes[0]) <= 0.1 * abs(slopes[0]) + uncertain), slopes
+
+
+@pytest.mark.parametrize("name", ["selu", "elu", "max(x, 0.1*x+0.3)"])
+@pytest.mark.parametrize("angle", [5e-6, 1e-7])
+def test_first_order_at_a_kink(name, angle):
+    """K_1 moves by the squared angle; its bound and the others stay small."""
+    net = nneft.Network((2, *[10] * 20), name, 0.6, 0.1)
+    found, one = nneft.flow(net, fan(0.0, angle)), nneft.flow(net, fan(0.0))
+    move = np.abs(found.K(1)[:, 0, 1] - one.K(1)[:, 0, 0])
+    assert np.all(move <= found.errors("K_1")[:, 0, 1] + one.errors("K_1")[:, 0, 0] + 50 * angle**2)
+    assert np.all(found.error < 1e-6)

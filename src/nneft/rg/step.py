@@ -19,6 +19,8 @@ from nneft.rg.state import LayerState, kernel_state
 
 #: Smallest normal double: below it digits are lost.
 TINY = float(np.finfo(np.float64).tiny)
+#: Squared relative distance of inputs below which `_join_close` is better than the derivatives.
+CLOSE = 1e-10
 
 
 def first_state(kernel: Array, order: int) -> LayerState:
@@ -97,11 +99,31 @@ def _first_order(state: LayerState, network: Network) -> LayerState:
     correlator = 0.5 * (correlator + correlator.T)
     kernels = [kernel, ratio * shift]
     errors = _errors(kernel, state, found, C_W, ratio)
+    if network.activation.kinks:
+        _join_close(state, kernel, correlator, kernels[1], errors[0][1])
     following = LayerState.of_first_order(layer, kernels, correlator, *errors)
     check_range(following)
     with at_layer(layer):
         _check_all(network, found, size)
     return following
+
+
+def _join_close(state: LayerState, kernel: Array, V_4: Array, K_1: Array, error: Array) -> None:
+    """``K_1`` of inputs that nearly coincide at a kink from each alone; in place.
+
+    Second derivatives grow as the inverse of the distance there, and multiply differences of V_4 in
+    which its rounding is left. But ``G_ab = (G_aa + G_bb - G_dd)/2``, d the difference of the
+    fields, and ``K_1(dd)`` is to ``K_dd`` about what it is for one input.
+    """
+    index, below, own = pair_index(len(kernel)), np.diag(state.K_0), np.diag(kernel)
+    apart = below[:, None] + below - 2.0 * state.K_0
+    near = np.triu(apart <= CLOSE * np.maximum(below[:, None], below), 1)
+    for a, b in np.argwhere(near & (own[:, None] > 0.0) & (own > 0.0)):
+        each = index[[a, b], [a, b]]
+        growth = np.abs(K_1[each]) / own[[a, b]] + V_4[each, each] / own[[a, b]] ** 2
+        left = abs(own[a] + own[b] - 2.0 * kernel[a, b]) + CLOSE**2 * own[a]
+        K_1[index[a, b]] = 0.5 * np.sum(K_1[each])
+        error[index[a, b]] = 0.5 * np.sum(error[each]) + left * np.max(growth)
 
 
 def _errors(
