@@ -21,6 +21,16 @@ if TYPE_CHECKING:
     )
     from nneft.activations import Activation
     from nneft.comparison import Comparison, compare
+    from nneft.criticality import (
+        CriticalPoint,
+        FixedPoint,
+        FixedPoints,
+        Susceptibility,
+        critical_point,
+        fixed_points,
+        phase_diagram,
+        susceptibility,
+    )
     from nneft.ensemble import Ensemble, Estimate, sample
     from nneft.errors import NumericsError
     from nneft.feynman import Diagram, Diagrams, diagrams
@@ -31,6 +41,9 @@ if TYPE_CHECKING:
     from nneft.rg.driver import flow
     from nneft.rg.flow import Flow
     from nneft.rg.pairwise import kernel
+    from nneft.rg.resummation import Resummation
+    from nneft.rg.sensitivity import Response, Sensitivity
+    from nneft.rg.validity import Validity
 
 # Looked up when first asked for, so that importing the package, and the command line's --help, take
 # no time: NumPy and SciPy are loaded by what needs them.
@@ -39,26 +52,38 @@ _HOMES = {
     "Activation": "nneft.activations",
     "Comparison": "nneft.comparison",
     "Contributions": "nneft.rg.contributions",
+    "CriticalPoint": "nneft.criticality",
     "Diagram": "nneft.feynman",
     "Diagrams": "nneft.feynman",
     "EffectiveAction": "nneft.actions",
     "Ensemble": "nneft.ensemble",
     "Estimate": "nneft.ensemble",
+    "FixedPoint": "nneft.criticality",
+    "FixedPoints": "nneft.criticality",
     "Flow": "nneft.rg.flow",
     "GhostCancellation": "nneft.actions",
     "Network": "nneft.network",
     "NumericsError": "nneft.errors",
+    "Response": "nneft.rg.sensitivity",
+    "Resummation": "nneft.rg.resummation",
+    "Sensitivity": "nneft.rg.sensitivity",
+    "Susceptibility": "nneft.criticality",
+    "Validity": "nneft.rg.validity",
     "action": "nneft.actions",
     "compare": "nneft.comparison",
     "contributions": "nneft.rg.contributions",
+    "critical_point": "nneft.criticality",
     "diagrams": "nneft.feynman",
     "effective_action": "nneft.actions",
     "exact": "nneft.finite_width.one_input",
+    "fixed_points": "nneft.criticality",
     "flow": "nneft.rg.driver",
     "ghost_cancellation": "nneft.actions",
     "kernel": "nneft.rg.pairwise",
     "load": "nneft.files",
+    "phase_diagram": "nneft.criticality",
     "sample": "nneft.ensemble",
+    "susceptibility": "nneft.criticality",
 }
 
 __all__ = [
@@ -66,27 +91,39 @@ __all__ = [
     "Activation",
     "Comparison",
     "Contributions",
+    "CriticalPoint",
     "Diagram",
     "Diagrams",
     "EffectiveAction",
     "Ensemble",
     "Estimate",
+    "FixedPoint",
+    "FixedPoints",
     "Flow",
     "GhostCancellation",
     "Network",
     "NumericsError",
+    "Response",
+    "Resummation",
+    "Sensitivity",
+    "Susceptibility",
+    "Validity",
     "__version__",
     "action",
     "compare",
     "contributions",
+    "critical_point",
     "diagrams",
     "effective_action",
     "exact",
+    "fixed_points",
     "flow",
     "ghost_cancellation",
     "kernel",
     "load",
+    "phase_diagram",
     "sample",
+    "susceptibility",
 ]
 
 

@@ -1,5 +1,6 @@
 """Error bounds of a state, relative to how its quantities grow."""
 
+from collections.abc import Iterator
 from math import factorial
 
 import numpy as np
@@ -11,26 +12,44 @@ from nneft.rg.state import LayerState
 
 def relative_error(state: LayerState) -> float:
     """The largest, in the sense of `Flow.error`."""
-    count = state.K.shape[1]
-    kernel = np.diag(state.K_0)
-    deviations = np.sqrt(kernel)
-    sizes = (deviations[:, None] * deviations)[np.triu_indices(len(kernel))]
-    worst = max(_ratio(error, sizes) for error in state.error_K[:2])
+    worst = max(_ratio(error, _sizes(state)) for error in state.error_K[:2])
     if state.order == 0:
         return worst
+    fluctuations = np.sqrt(np.maximum(np.diag(state.V_4), 0.0))
+    scale = np.prod(fluctuations[multisets(state.K.shape[1], 2)], axis=1)
+    return max(worst, _ratio(state.error_V[0][0], scale), beyond_first_order(state))
+
+
+def beyond_first_order(state: LayerState) -> float:
+    """The largest of what order 2 and higher ones add."""
+    found = [
+        _ratio(error, scale * max(growth, _ratio(np.abs(value), scale)))
+        for value, error, scale, growth in _quantities(state)
+    ]
+    return max(found, default=0.0)
+
+
+def _quantities(state: LayerState) -> Iterator[tuple[Array, Array, Array, float]]:
+    """Values, errors, the kernel's size to the k and the natural growth of each quantity."""
+    if state.order < 2:
+        return
+    count, sizes, kernel = state.K.shape[1], _sizes(state), np.diag(state.K_0)
     own = state.V[0][0][multisets_of_one(count, 2)]
     u = float(np.max(own / np.where(kernel > 0.0, kernel, np.inf) ** 2))
-    for p, error in enumerate(state.error_K[2:], start=2):
-        growth = max(factorial(p) * u**p, _ratio(np.abs(state.K[p]), sizes))
-        worst = max(worst, _ratio(error, sizes * growth))
-    fluctuations = np.sqrt(np.maximum(np.diag(state.V_4), 0.0))
-    for k, errors in enumerate(state.error_V, start=2):
-        scale = np.prod(fluctuations[multisets(count, k)], axis=1)
-        for q, error in enumerate(errors):
-            growth = factorial(k - 1 + q) * u ** (0.5 * k - 1.0 + q)
-            growth = max(growth, _ratio(np.abs(state.V[k - 2][q]), scale)) if k + q > 2 else 1.0
-            worst = max(worst, _ratio(error, scale * growth))
-    return worst
+    for p in range(2, state.order + 1):
+        yield state.K[p], state.error_K[p], sizes, factorial(p) * u**p
+    for k, (values, errors) in enumerate(zip(state.V, state.error_V, strict=True), start=2):
+        scale = np.prod(sizes[multisets(count, k)], axis=1)
+        for q, (value, error) in enumerate(zip(values, errors, strict=True)):
+            if k + q > 2:
+                yield value, error, scale, factorial(k - 1 + q) * u ** (k - 1 + q)
+
+
+def _sizes(state: LayerState) -> Array:
+    """(P,): ``sqrt(K_aa K_bb)``."""
+    deviations = np.sqrt(np.diag(state.K_0))
+    sizes: Array = (deviations[:, None] * deviations)[np.triu_indices(len(deviations))]
+    return sizes
 
 
 def _ratio(error: Array, scale: Array) -> float:

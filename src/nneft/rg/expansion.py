@@ -28,6 +28,8 @@ from nneft.rg.algebra import combine, local_entries
 from nneft.rg.multisets import Places, dense_places, multisets, number, rank, start
 
 EPS = float(np.finfo(np.float64).eps)
+#: Errors of expectations are estimates, right to within a few times.
+ESTIMATE = 4.0
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,9 @@ def expand(
     inputs = kernels.shape[1]
     count = inputs * (inputs + 1) // 2
     plan = _plan(count, cut)
-    found, uncertain = _expectations(activation, kernels, plan.terms, layer)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # told by name below
+        found, uncertain = _expectations(activation, kernels, plan.terms, layer)
+    uncertain *= ESTIMATE
     bad = ~np.all(np.isfinite(found + uncertain), axis=1)
     if np.any(bad):
         raise NumericsError(

@@ -21,7 +21,9 @@ from nneft.rg.state import LayerState
 if TYPE_CHECKING:
     import xarray as xr
 
+    from nneft.rg.resummation import Resummation
     from nneft.rg.sensitivity import Response, Sensitivity
+    from nneft.rg.validity import Validity
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,10 +147,9 @@ class Flow:
         The errors of all expectations used, carried through the depth to first order. Relative to
         ``sqrt(K_aa K_bb)`` for the kernel and ``K_1``, and to ``sqrt(V_4(A;A) V_4(B;B))`` for
         ``V_4``, so that zero crossings do not count. Beyond these, to how correlators grow: with
-        ``u = max_a V_4(aa;aa) / K_aa^2``, ``K_p`` to ``p! u^p`` of the kernel, and ``V_2k`` at
-        relative order q to ``(k-1+q)! u^{k/2-1+q}`` times ``sqrt(V_4(A;A))`` for each pair A, or
-        to their largest component in these units where that is larger. `errors` holds them
-        component by component.
+        ``u = max_a V_4(aa;aa) / K_aa^2``, ``K_p`` to ``p! u^p``, and ``V_2k`` at relative order q
+        to ``(k-1+q)! u^{k-1+q}``, or to its largest component where that is larger, all in units of
+        ``sqrt(K_aa K_bb)`` for each pair. `errors` holds them component by component.
         """
         return np.array([relative_error(state) for state in self.states])
 
@@ -160,6 +161,50 @@ class Flow:
                 return self._components.dense([part[order] for part in parts], k)
         every = ", ".join(found for found, _, _ in names(self.order))
         raise ValueError(f"the flow holds {every}, not {name!r}")
+
+    def resum(
+        self,
+        points: int = 2,
+        at: tuple[int, ...] | None = None,
+        *,
+        layer: int | None = None,
+        width: float | None = None,
+        order: int | None = None,
+    ) -> Resummation:
+        """The series in 1/n of one component, summed at given widths, and what it neglects.
+
+        Parameters
+        ----------
+        points, at
+            2 for the mean kernel, 2k for the k-th cumulant of G; the component's inputs, the first
+            one everywhere if None.
+        layer
+            From 1; all of them if None.
+        width
+            Of the narrowest hidden layer, all scaled alike; the network's own if None.
+        order
+            Where to cut; everything held if None.
+
+        Raises
+        ------
+        ValueError
+            Something that the flow does not hold, or a width that is none.
+        """
+        from nneft.rg.resummation import resum
+
+        return resum(self, points, at, layer=layer, width=width, order=order)
+
+    def validity(self, tolerance: float = 0.1) -> Validity:
+        """The largest l/n at which the order held is good to a tolerance, and the width it takes.
+
+        Raises
+        ------
+        ValueError
+            A tolerance that is not positive, or a flow of order 0.
+        """
+        from nneft.rg.validity import validity
+
+        return validity(self, tolerance)
 
     def response(self, points: int, layer: int) -> Response:
         """``dV_2k^(l)/dV_2k^(l-1)`` at leading order, 2k = `points`, l = `layer` (BCCZ 27, 30).
