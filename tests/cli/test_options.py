@@ -93,11 +93,3 @@ def test_layers() -> None:
     for text in ("0", "6", "3-1", "x", "1-", ""):
         with pytest.raises(ValueError, match="--layers"):
             options.layers(text, 5)
-
-
-def test_component() -> None:
-    assert options.component("0,1") == (0, 1)
-    assert options.component("0,1;2,3") == (0, 1, 2, 3)
-    for text in ("0", "0,1,2", "0,1;2", "0,1;2,3;4,5", "a,b", "", "0;1"):
-        with pytest.raises(ValueError, match="--at"):
-            options.component(text)

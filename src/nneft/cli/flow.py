@@ -62,7 +62,7 @@ def flow(
     plot: Path | None,
     **given: Any,
 ) -> None:
-    """Kernels and four-point vertices of a network, layer by layer.
+    """Kernels and correlators of a network, layer by layer.
 
     With --order 2 and more also V_6, V_8, .., all to that order in 1/width.
 

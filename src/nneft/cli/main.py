@@ -22,7 +22,7 @@ COMMANDS = {
         "nneft.cli.diagrams",
         "Feynman diagrams of a connected correlator, with factors and formulas.",
     ),
-    "flow": ("nneft.cli.flow", "Kernels and four-point vertices of a network, layer by layer."),
+    "flow": ("nneft.cli.flow", "Kernels and correlators of a network, layer by layer."),
     "reproduce": ("nneft.cli.reproduce", "Figures 1-5 of arXiv:2305.02334, theory on simulation."),
 }
 

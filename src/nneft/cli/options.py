@@ -115,26 +115,6 @@ def layers(text: str | None, depth: int) -> list[int]:
     return sorted(chosen)
 
 
-def component(text: str) -> tuple[int, ...]:
-    """``"0,1"``, a pair of inputs, or ``"0,1;2,3"``, two pairs; inputs are numbered from 0.
-
-    Raises
-    ------
-    ValueError
-        Neither of the two.
-    """
-    try:
-        pairs = [tuple(int(i) for i in pair.split(",")) for pair in text.split(";")]
-    except ValueError:
-        pairs = []
-    if len(pairs) not in (1, 2) or any(len(pair) != 2 for pair in pairs):
-        raise ValueError(
-            f"--at: wanted one pair of inputs such as 0,1 (the kernel's) "
-            f"or two such as 0,1;2,3 (the four-point vertex's), got {text!r}"
-        )
-    return tuple(i for pair in pairs for i in pair)
-
-
 def _few_layers(depth: int) -> list[int]:
     if depth <= 12:
         return list(range(1, depth + 1))

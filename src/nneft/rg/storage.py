@@ -13,10 +13,18 @@ from nneft.rg.state import LayerState
 from nneft.storage import network_attributes, network_from
 
 KIND = "flow"
+#: Axes that HDF5 has at most; the correlator of 2 (P + 1) points has one more than points.
+MOST_AXES = 32
+HIGHEST_ORDER = (MOST_AXES - 3) // 2
 
 
 def to_xarray(flow: Flow) -> xr.Dataset:
     """Dataset over ``layer`` and inputs ``x1, x2, ..`` with everything that the flow holds."""
+    if flow.order > HIGHEST_ORDER:
+        raise ValueError(
+            f"a dataset holds flows up to order {HIGHEST_ORDER}, for files have {MOST_AXES} axes at "
+            f"most; this one is of order {flow.order}: read it with K, V and errors"
+        )
     axes = ("layer", *(f"x{i}" for i in range(1, 2 * flow.order + 3)))
     variables: dict[str, tuple[tuple[str, ...], Array, dict[str, str]]] = {}
     for name, k, order in names(flow.order):
