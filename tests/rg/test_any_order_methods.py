@@ -73,8 +73,16 @@ def test_both_methods_on_a_kink_with_two_scales(order):
     check_equal(*flows)
 
 
+SELU = pytest.param(
+    "selu",
+    marks=pytest.mark.xfail(
+        raises=nneft.NumericsError, reason="delta functions at three inputs are refused by name"
+    ),
+)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [*ACTIVATIONS, "selu"])
+@pytest.mark.parametrize("name", [*ACTIVATIONS, SELU])
 def test_both_methods_at_three_inputs_and_order_three(name):
     net = nneft.Network((2, 8, 15, 5), name, 0.9, 0.1)
     flows = [nneft.flow(net, X, order=3, method=m) for m in ("series", "diagrams")]
