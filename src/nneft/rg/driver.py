@@ -77,10 +77,10 @@ def flow(
     order                                2          3
     ==================================== ========== ==========
     ReLU-like, two inputs                no limit   no limit
-    ReLU-like, three or more             5e-8       5e-3
+    ReLU-like, three or more             2e-7       2e-3
     the same with ``method="diagrams"``  5e-5       5e-3
     SELU, two inputs                     5e-5       5e-3
-    ELU, two inputs                      5e-9       5e-4
+    ELU, two inputs                      2e-8       5e-4
     ==================================== ========== ==========
 
     No limit: down to ``1 - rho = 5e-16``, from where on inputs are one. Order 1 is never refused;
