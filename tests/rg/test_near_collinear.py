@@ -227,3 +227,36 @@ def test_first_order_at_a_kink(name, angle):
     move = np.abs(found.K(1)[:, 0, 1] - one.K(1)[:, 0, 0])
     assert np.all(move <= found.errors("K_1")[:, 0, 1] + one.errors("K_1")[:, 0, 0] + 50 * angle**2)
     assert np.all(found.error < 1e-6)
+
+
+@pytest.mark.parametrize("C_b", [0.0, 0.2])
+@pytest.mark.parametrize("longer", [[1e5, 1e5], [3.0, 1.0], [1.1, 0.0]])
+def test_a_much_longer_input_costs_no_digits(longer, C_b):
+    net = nneft.Network(widths_of(5), "relu", 1.7, C_b)
+    short = np.array([1.0, 0.0])
+    both = nneft.flow(net, np.array([longer, short]), order=2)
+    one = nneft.flow(net, short, order=2)
+    np.testing.assert_allclose(both.K(0)[:, 1, 1], one.K(0).ravel(), rtol=1e-13)
+    for order in (0, 1):
+        alone = one.V(4, order).ravel()
+        np.testing.assert_allclose(both.V(4, order)[:, 1, 1, 1, 1], alone, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "C_W", "others", "order", "depth", "apart"),
+    [
+        ("relu", 2.0, (), 2, 8, 6e-16),
+        ("relu", 2.0, (), 3, 8, 6e-16),
+        ("relu", 2.0, (1.5,), 2, 8, 2e-7),
+        ("relu", 2.0, (1.5,), 3, 4, 2e-3),
+        ("selu", 0.476771, (), 2, 8, 5e-5),
+        ("selu", 0.476771, (), 3, 5, 5e-3),
+        ("elu", 1.0, (), 2, 8, 2e-8),
+        ("elu", 1.0, (), 3, 5, 5e-4),
+    ],
+)
+def test_stated_correlations_hold(name, C_W, others, order, depth, apart):
+    angle = np.sqrt(2.0 * apart)
+    inputs = fan(0.0, angle, *others)
+    nneft.flow(nneft.Network(widths_of(depth), name, C_W), inputs, order=order)

@@ -11,7 +11,7 @@ one, held to relative accuracy, and nothing cancels. Results are brought back in
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from math import frexp, sqrt
+from math import frexp, log, sqrt
 
 import numpy as np
 
@@ -79,8 +79,8 @@ class Differences:
         return moved, tuple(e + 4.0 * EPS * np.abs(v) for e, v in zip(uncertain, moved))
 
 
-def differences(network: Network, kernel: Array) -> Differences | None:
-    """Difference coordinates of two distinct inputs, where they can be had.
+def differences(network: Network, kernel: Array, order: int) -> Differences | None:
+    """Difference coordinates of two distinct inputs, where they can be had and pay.
 
     Parameters
     ----------
@@ -89,8 +89,8 @@ def differences(network: Network, kernel: Array) -> Differences | None:
 
     Returns
     -------
-    None for other numbers of inputs, activations without slopes or kink, or inputs that are
-    parallel, or zero, below layer 1.
+    None for other numbers of inputs, activations without slopes or kink, inputs that are parallel,
+    or zero, below layer 1, and inputs so far apart that plain coordinates keep more digits.
     """
     activation = network.activation
     if len(kernel) != 2 or activation.slopes is None or activation.polynomial is not None:
@@ -99,19 +99,45 @@ def differences(network: Network, kernel: Array) -> Differences | None:
         return None
     # K_11 - K_12 is exact where the two are close.
     left, right = kernel[0, 0] - kernel[0, 1], kernel[1, 1] - kernel[0, 1]
-    kernels = [np.array([kernel[0, 0], left, left + right])]
-    for layer in range(2, network.depth + 1):
-        found = derivatives(activation.slopes, kernels[-1], 1.0, [0])[0][:, 0, 0]
-        K = network.C_W[layer - 1] * found + network.C_b[layer - 1] * np.array([1.0, 0.0, 0.0])
-        kernels.append(K)
-    every = np.array(kernels)
+    every = _kernels(network, np.array([kernel[0, 0], left, left + right]))
     xx, xd, dd = every[1:].T
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         regular = (xx > 0.0) & (dd > 0.0) & (xx * dd - xd * xd > SINGULAR * xx * dd)
-    if not (np.all(np.isfinite(every)) and np.all(regular)):
+    if not (np.all(np.isfinite(every)) and np.all(regular) and _pays(every[1:], order)):
         return None
     last = every[min(1, len(every) - 1)]
     return Differences(network, every, _power_of_two(sqrt(abs(last[2] / last[0]))))
+
+
+def _kernels(network: Network, first: Array) -> Array:
+    """``K_0`` of all layers over (11, 1d, dd), not scaled; of those before it overflows."""
+    slopes = network.activation.slopes
+    assert slopes is not None
+    found = [first]
+    for C_W, C_b in zip(network.C_W[1:], network.C_b[1:], strict=True):
+        means = derivatives(slopes, found[-1], 1.0, [0])[0][:, 0, 0]
+        with np.errstate(over="ignore", under="ignore"):
+            found.append(C_W * means + C_b * np.array([1.0, 0.0, 0.0]))
+        if not np.all(np.isfinite(found[-1])):
+            break
+    return np.array(found)
+
+
+def _pays(kernels: Array, order: int) -> bool:
+    """Whether more digits are lost over (11, 12, 22) than where a much shorter input is added.
+
+    As ``theta^(3-4P)`` against powers of the ratio of the inputs' variances.
+    """
+    if not len(kernels):
+        return False
+    xx, xd, dd = kernels.T
+    yy = xx - 2.0 * xd + dd
+    smaller, larger = np.minimum(xx, yy), np.maximum(xx, yy)
+    if not np.all(smaller > 0.0):
+        return False
+    distance = float(np.sqrt(np.min(dd / larger)))
+    ratio = float(np.max(larger / smaller))
+    return bool((4 * order - 3) * log(distance) + (2 * order + 1) * log(ratio) < 0.0)
 
 
 def expand(network: Network, kernel: Array, scale: float, cut: Cut) -> Expansion:

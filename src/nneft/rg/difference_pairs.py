@@ -57,7 +57,7 @@ def close_pairs(network: Network, kernels: Array, order: int) -> ClosePairs | No
     entries, flows = [], []
     for a, b in _close(network, kernels, order):
         here = kernels[:, [[a, a], [b, b]], [[a, b], [a, b]]]
-        if differences(network, here[0]) is not None:
+        if differences(network, here[0], order) is not None:
             entries.append(np.array([index[a, a], index[a, b], index[b, b]]))
             flows.append(states(network, here, order, Method.SERIES, np.ones((1, 2))))
     return ClosePairs(tuple(entries), tuple(flows)) if flows else None

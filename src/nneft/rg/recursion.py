@@ -69,7 +69,7 @@ def states(
     """
     state = first_state(kernels[0], order)
     yield state
-    close = differences(network, kernels[0])
+    close = differences(network, kernels[0], order)
     first = state if close is None else close.inside(state)
     step = _Series(first) if method is Method.SERIES else _Diagrams(first)
     if replace is not None:
