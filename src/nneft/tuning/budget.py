@@ -1,0 +1,173 @@
+"""How deep a network may be for its width before random seeds no longer agree."""
+
+from dataclasses import dataclass
+from math import ceil, inf
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from nneft.conventions import pairs
+from nneft.criticality import critical_point
+from nneft.gaussian.base import Array
+from nneft.network import Network
+from nneft.rg.driver import flow
+from nneft.rg.flow import Flow
+from nneft.tuning.growth import growth_rate, optimal_ratio
+
+#: How near to its activation's critical point a network counts as critical.
+CLOSE = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class Budget:
+    """Spread of the kernel between random seeds, and the depth it allows; index 0 is layer 1.
+
+    Attributes
+    ----------
+    network
+        The network.
+    bound
+        Largest relative spread that is allowed.
+    spread : (L,)
+        ``sqrt(Var G_ab / (<G_aa><G_bb>))`` of the worst pair of inputs: for a single one the
+        relative standard deviation of its kernel.
+    depth
+        Last layer up to which it stays within the bound.
+    width_factor
+        By how much all hidden widths have to be multiplied for the whole network to stay within it,
+        at leading order, where the spread falls as 1/sqrt(n).
+    rate
+        ``nu`` of ``spread^2 -> nu l/n`` at the critical point, one input; None elsewhere.
+    reach
+        The depth ``bound^2 n / nu`` that this allows in deep networks of the narrowest width; None
+        without a rate.
+    optimal_ratio, optimal_depth
+        PDLT's depth / width, and the depth that is here; see `nneft.tuning.growth.optimal_ratio`.
+    """
+
+    network: Network
+    bound: float
+    spread: Array
+    depth: int
+    width_factor: float
+    rate: float | None
+    reach: float | None
+    optimal_ratio: float | None
+    optimal_depth: float | None
+
+    def __str__(self) -> str:
+        return "\n".join([self._verdict(), *self._rates(), "", *self._table()])
+
+    def _verdict(self) -> str:
+        net, allowed = self.network, f"{100.0 * self.bound:g}%"
+        last = f"{100.0 * self.spread[-1]:.3g}%"
+        if self.depth == net.depth:
+            return (
+                f"{net.activation.name}: all {net.depth} layers are within budget; random seeds "
+                f"spread the kernel by {last} at the last one, {allowed} are allowed"
+            )
+        widest = max(net.widths[1:-1], default=net.widths[0])
+        return (
+            f"{net.activation.name}: {net.depth} layers are too many for this width; random seeds "
+            f"spread the kernel by more than {allowed} from layer {self.depth + 1} on ({last} at "
+            f"the last one). Take at most {self.depth} layers, or width "
+            f"{ceil(widest * self.width_factor)}"
+        )
+
+    def _rates(self) -> list[str]:
+        if self.rate is None or self.reach is None or self.optimal_ratio is None:
+            return ["the network is not at a critical point of one input: no law for deep networks"]
+        return [
+            f"deep networks: spread^2 = {self.rate:.6g} depth/width, so about "
+            f"{self.reach:.4g} layers at this width",
+            f"PDLT's best depth/width for {self.network.widths[-1]} outputs: "
+            f"{self.optimal_ratio:.3g}, that is {self.optimal_depth:.3g} layers",
+        ]
+
+    def _table(self) -> list[str]:
+        depth = self.network.depth
+        some = sorted(
+            {1, 2, 3, *range(1, depth + 1, max(1, depth // 10)), depth} & {*range(depth + 1)}
+        )
+        return ["layer  spread", *(f"{l:>5}  {100.0 * self.spread[l - 1]:.3g}%" for l in some)]
+
+
+def budget(
+    network: Network,
+    inputs: ArrayLike | None = None,
+    *,
+    kernel: ArrayLike | None = None,
+    bound: float = 0.5,
+    order: int = 1,
+) -> Budget:
+    """The depth that a width allows: predicted spread of the kernel between random seeds.
+
+    Parameters
+    ----------
+    network
+        Widths, activation and initialization.
+    inputs, kernel
+        Inputs, or the first layer's kernel; a number for one input.
+    bound
+        Largest relative spread allowed, above 0.
+    order
+        1: ``V_4 / n`` over ``K_0^2``, the leading order, which is too small by a relative
+        ``O(depth/width)``. P >= 2: with the corrections that a flow of that order holds.
+
+    Returns
+    -------
+    Budget
+        Whose ``str()`` is a verdict in words with a table.
+
+    Raises
+    ------
+    ValueError
+        A bound that is not positive, order 0, inputs without a positive kernel.
+    nneft.NumericsError
+        As of `nneft.flow`.
+    """
+    if not 0.0 < bound < inf:
+        raise ValueError(f"bound must be positive, a relative spread such as 0.5, got {bound!r}")
+    if order < 1:
+        raise ValueError(f"order must be 1 or more: order 0 holds no fluctuations, got {order}")
+    found = flow(network, inputs, kernel=kernel, order=order)
+    if np.any(np.diagonal(found.K()[0]) <= 0.0):
+        raise ValueError("each input must have a positive first kernel; leave out zero inputs")
+    leading = _spread(found, summed=False)
+    spread = leading if order == 1 else _spread(found, summed=True)
+    inside = spread <= bound
+    depth = network.depth if np.all(inside) else int(np.argmin(inside))
+    factor = float(np.max(leading) / bound) ** 2
+    rate = _rate(network)
+    width = min(network.widths[1:-1], default=network.widths[0])
+    if rate is None:
+        return Budget(network, bound, spread, depth, factor, None, None, None, None)
+    ratio = optimal_ratio(rate, network.widths[-1])
+    reach = bound**2 * width / rate
+    return Budget(network, bound, spread, depth, factor, rate, reach, ratio, ratio * width)
+
+
+def _spread(found: Flow, *, summed: bool) -> Array:
+    """(L,) of the worst pair."""
+    below = np.array(found.network.widths[:-1], dtype=np.float64)
+    mean = found.mean() if summed else found.K()
+    worst = np.zeros(len(mean))
+    for a, b in pairs(mean.shape[1]):
+        at = (a, b, a, b)
+        variance = found.cumulant(4, at=at) if summed else found.V(4, at=at) / below
+        size = mean[:, a, a] * mean[:, b, b]
+        worst = np.maximum(worst, np.sqrt(np.maximum(variance, 0.0) / size))
+    return worst
+
+
+def _rate(network: Network) -> float | None:
+    """``nu``, if all layers from the second on are at a critical point."""
+    best = critical_point(network.activation)
+    for point in (best, *best.alternatives):
+        if point.C_W is None or point.C_b is None:
+            continue
+        near = np.abs(network.C_W[1:] - point.C_W) <= CLOSE * point.C_W
+        near &= np.abs(network.C_b[1:] - point.C_b) <= CLOSE * max(point.C_b, 1.0)
+        if np.all(near):
+            return growth_rate(network.activation, point)
+    return None

@@ -1,0 +1,221 @@
+"""The front door: which C_W and C_b, for this network at this width and depth."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from nneft.errors import NumericsError
+from nneft.gaussian.base import Array
+from nneft.network import Network
+from nneft.rg.driver import flow
+from nneft.tuning.balance import Balance
+from nneft.tuning.layers import solve_layers
+from nneft.tuning.profile import Profile, measure
+from nneft.tuning.shift import shift, shifted
+
+TARGETS = ("shift", "layers", "spread")
+
+
+@dataclass(frozen=True, eq=False)
+class Tuning:
+    """A network before and after tuning; index 0 is layer 1.
+
+    Attributes
+    ----------
+    target
+        "shift", "layers" or "spread", as asked for.
+    before, after
+        The networks; ``after.C_W`` and ``after.C_b`` are the answer.
+    goal : (L, N, N)
+        The mean kernel wanted.
+    profiles
+        Mean kernels and spreads of the two, to first order in 1/n.
+    numbers
+        "shift": ``c`` of ``C_W (1 + c/n)`` and ``d`` of ``C_b + d/n``; "spread": the weighted sum
+        before and after.
+    """
+
+    target: str
+    before: Network
+    after: Network
+    goal: Array
+    profiles: tuple[Profile, Profile]
+    numbers: Mapping[str, float]
+
+    @property
+    def departure(self) -> tuple[Array, Array]:
+        """(L,) each: how far the mean kernel is off the goal before and after, relative."""
+        before, after = self.profiles
+        return before.departure(self.goal), after.departure(self.goal)
+
+    def __str__(self) -> str:
+        rows = ["layer           C_W           C_b   kernel off by      seeds spread by"]
+        off, (was, now) = self.departure, self.profiles
+        for l in _shown(self.after.depth):
+            change = f"{_percent(off[0][l])} -> {_percent(off[1][l])}"
+            spread = f"{_percent(was.spread[l])} -> {_percent(now.spread[l])}"
+            w, b = self.after.C_W[l], self.after.C_b[l]
+            rows.append(f"{l + 1:>5}  {w:>12.8g}  {b:>12.8g}  {change:>15}  {spread:>15}")
+        return "\n".join([self._verdict(), "", *rows])
+
+    def _verdict(self) -> str:
+        off, (was, now) = self.departure, self.profiles
+        name, depth = self.before.activation.name, self.before.depth
+        if self.target == "shift":
+            if not any(self.numbers.values()):
+                return f"{name}: the mean kernel does not drift with 1/n; nothing to shift"
+            typed = {"c": "C_W (1 + {:.6g}/n)", "d": "C_b + {:.6g}/n"}
+            how = " and ".join(typed[k].format(v) for k, v in self.numbers.items())
+            return (
+                f"{name}: take {how}; the mean kernel of layer {depth} is then off its "
+                f"infinite-width value by {_percent(off[1][-1])} instead of {_percent(off[0][-1])}"
+            )
+        kept = (
+            f"the mean kernel stays within {_percent(float(np.max(off[1])))} of the one wanted "
+            f"(before: {_percent(float(np.max(off[0])))})"
+        )
+        seeds = (
+            f"random seeds spread by {_percent(now.spread[-1])} at layer {depth} "
+            f"(before: {_percent(was.spread[-1])})"
+        )
+        return f"{name}: {kept}; {seeds}"
+
+
+def tune(
+    network: Network,
+    inputs: ArrayLike | None = None,
+    *,
+    kernel: ArrayLike | None = None,
+    target: str = "layers",
+    by: str | tuple[str, ...] = ("C_W",),
+    goal: ArrayLike | None = None,
+    weights: Mapping[str, float] | None = None,
+    shared: bool = False,
+    iterations: int = 60,
+) -> Tuning:
+    """The best C_W and C_b at finite width and depth, to first order in 1/n.
+
+    Layer 1 is left as it is: its kernel is not random, and is what all others are tuned to.
+
+    Parameters
+    ----------
+    network
+        Where to start from; at a critical point, most often.
+    inputs, kernel
+        A few inputs, or the first layer's kernel. One input says nothing about angles: with C_b
+        free it would be spread least by a network that forgets its inputs, ``C_W = 0``.
+    target
+        "shift": one ``C_W (1 + c/n_{l-1})`` (and ``C_b + d/n_{l-1}``, see `by`) for all layers, so
+        that the mean kernel of the last layer is the infinite-width one to first order in 1/n.
+        "layers": each layer's own, so that the mean kernel is `goal` at every layer; one input
+        keeps its C_b. "spread": the least of ``weights["kernel"]`` times the squared departure
+        from `goal`, added over layers, plus ``weights["spread"]`` times the mean relative variance
+        of the last layer between random seeds.
+    by
+        For "shift": "C_W", "C_b" or both.
+    goal : (N, N) or (L, N, N)
+        Mean kernel wanted, for "layers" and "spread"; by default the first layer's.
+    weights
+        For "spread"; by default 1 each.
+    shared
+        For "spread": one C_W and one C_b for all layers.
+    iterations
+        Most steps of L-BFGS-B, for "spread".
+
+    Returns
+    -------
+    Tuning
+        Before and after; ``str()`` of it says in words what was gained.
+
+    Raises
+    ------
+    ValueError
+        A wrong call; a goal that no positive C_W reaches.
+    nneft.NumericsError
+        As of `nneft.flow`.
+
+    Notes
+    -----
+    Scale-invariant networks without biases have no shift: ``K_p = 0`` for all p >= 1. At K* = 0 it
+    tends to ``c = 2/3`` with depth, whatever the activation.
+    """
+    if target not in TARGETS:
+        raise ValueError(f"target must be one of {', '.join(TARGETS)}, got {target!r}")
+    first = network.first_kernel(inputs=inputs, kernel=kernel)
+    if np.any(np.diag(first) <= 0.0):
+        raise ValueError("each input must have a positive first kernel; leave out zero inputs")
+    if target == "shift":
+        if goal is not None:
+            raise ValueError("the shift has the infinite-width kernel as its goal; leave out goal=")
+        return _by_shift(network, first, (by,) if isinstance(by, str) else tuple(by))
+    wanted = _goal(network, first, goal)
+    numbers: dict[str, float] = {}
+    if target == "layers":
+        after = solve_layers(network, first, wanted)
+    else:
+        w = _weights(weights)
+        problem = Balance(network, first, wanted, w["kernel"], w["spread"], shared)
+        after, numbers["before"], numbers["after"] = problem.solved(_starts(problem), iterations)
+    profiles = measure(network, first), measure(after, first)
+    return Tuning(target, network, after, wanted, profiles, numbers)
+
+
+def _starts(problem: Balance) -> list[Network]:
+    """The network given, and the one whose mean kernel is as wanted, where there is one."""
+    try:
+        tuned = solve_layers(problem.network, problem.kernel, problem.goal)
+    except (ValueError, NumericsError):
+        return [problem.network]
+    return [problem.network, tuned]
+
+
+def _by_shift(network: Network, first: Array, by: tuple[str, ...]) -> Tuning:
+    if not by or not set(by) <= {"C_W", "C_b"}:
+        raise ValueError(f'by must be "C_W", "C_b" or both, got {by!r}')
+    if network.depth < 2:
+        raise ValueError("one layer has nothing to shift: its kernel is not random")
+    found = shift(network, first, by)
+    after = shifted(network, found)
+    goal = flow(network, kernel=first, order=0).K()
+    letters = {"C_W": "c", "C_b": "d"}
+    numbers = {letters[name]: value for name, value in found.items()}
+    profiles = measure(network, first), measure(after, first)
+    return Tuning("shift", network, after, goal, profiles, numbers)
+
+
+def _goal(network: Network, first: Array, goal: ArrayLike | None) -> Array:
+    shape = (network.depth, *first.shape)
+    given = np.asarray(first if goal is None else goal, dtype=np.float64)
+    if given.shape not in ((), first.shape, shape):
+        raise ValueError(f"goal must have shape {first.shape} or {shape}, got {given.shape}")
+    if given.ndim == 0 and len(first) > 1:
+        raise ValueError("goal must be a kernel (N, N) where there are several inputs")
+    wanted = np.array(np.broadcast_to(given, shape))
+    # Layer 1 is what it is.
+    wanted[0] = first
+    diagonal = np.diagonal(wanted, axis1=1, axis2=2)
+    if not np.all(np.isfinite(wanted)) or np.any(diagonal <= 0.0):
+        raise ValueError("goal must be finite, with a positive diagonal")
+    return wanted
+
+
+def _weights(weights: Mapping[str, float] | None) -> dict[str, float]:
+    found = {"kernel": 1.0, "spread": 1.0} | dict(weights or {})
+    if set(found) != {"kernel", "spread"} or any(not 0.0 <= w < np.inf for w in found.values()):
+        raise ValueError(f'weights are "kernel" and "spread", not negative, got {weights!r}')
+    return found
+
+
+def _percent(value: float) -> str:
+    return f"{100.0 * value:.3g}%"
+
+
+def _shown(depth: int) -> list[int]:
+    """A few layers of many."""
+    return (
+        list(range(depth))
+        if depth <= 12
+        else sorted({0, 1, 2, *range(4, depth, depth // 8), depth - 1})
+    )

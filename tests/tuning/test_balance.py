@@ -1,0 +1,106 @@
+"""Gradients against finite differences and the flow's own; optima against what cannot be better."""
+
+import numpy as np
+import pytest
+
+import nneft
+from nneft.rg.components import Components
+from nneft.tuning import critical_network, tune
+from nneft.tuning.balance import Balance
+from nneft.tuning.gradients import every_layer
+
+WIDTHS = (3, 30, 50, 40, 20)
+C_W, C_B = [1.2, 0.9, 1.1, 1.3], [0.1, 0.05, 0.2, 0.01]
+KERNELS = {1: [[0.8]], 2: [[1.0, 0.3], [0.3, 0.7]]}
+
+
+@pytest.mark.parametrize("inputs", [1, 2])
+@pytest.mark.parametrize("activation", ["tanh", "relu", "selu"])
+def test_every_layer_has_the_last_layers_derivatives_of_a_shorter_network(activation, inputs):
+    net, kernel = nneft.Network(WIDTHS, activation, C_W, C_B), KERNELS[inputs]
+    found = nneft.flow(net, kernel=kernel)
+    for layer, changes in every_layer(found):
+        cut = nneft.Network(WIDTHS[: layer + 1], activation, C_W[:layer], C_B[:layer])
+        wanted = nneft.flow(cut, kernel=kernel).sensitivity()
+        for p in (0, 1):
+            mine = Components(found.reduction).dense(list(changes[0][..., p]), 1)
+            for i, by in enumerate(("C_W", "C_b")):
+                np.testing.assert_allclose(mine[i::2], wanted.K(p, by=by)[1:], atol=1e-12)
+
+
+@pytest.mark.parametrize("inputs", [1, 2])
+@pytest.mark.parametrize("activation", ["tanh", "relu", "x+x**2/3"])
+def test_the_gradient_by_finite_differences(activation, inputs):
+    net, kernel = nneft.Network(WIDTHS, activation, C_W, C_B), np.array(KERNELS[inputs])
+    goal = np.broadcast_to(kernel, (4, inputs, inputs)).copy()
+    problem = Balance(net, kernel, goal, 0.7, 1.9, False)
+    x = np.ravel(np.column_stack([net.C_W[1:], net.C_b[1:]]))
+    _, slope = problem.value(x)
+    for i, step in enumerate(np.eye(len(x))):
+        h = 1e-3
+        ends = [problem.value(x + s * h * step)[0] for s in (1.0, -1.0, 2.0, -2.0)]
+        wanted = (8.0 * (ends[0] - ends[1]) - (ends[2] - ends[3])) / (12.0 * h)
+        assert slope[i] == pytest.approx(wanted, rel=1e-6, abs=1e-9)
+
+
+def test_without_weight_on_the_spread_the_kernel_is_kept():
+    net, kernel = critical_network("tanh", 5, 100, correlation=0.5)
+    found = tune(net, kernel=kernel, target="spread", weights={"spread": 0.0})
+    assert np.max(found.departure[1]) < 1e-6 * np.max(found.departure[0])
+
+
+def test_the_optimum_is_one():
+    net, kernel = critical_network("tanh", 4, 60, correlation=0.5)
+    found = tune(net, kernel=kernel, target="spread", weights={"kernel": 10.0}, iterations=400)
+    goal = np.broadcast_to(kernel, (4, 2, 2)).copy()
+    problem = Balance(net, kernel, goal, 10.0, 1.0, False)
+    x = np.ravel(np.column_stack([found.after.C_W[1:], found.after.C_b[1:]]))
+    best, slope = problem.value(x)
+    assert best == pytest.approx(found.numbers["after"], rel=1e-12)
+    assert np.max(np.abs(slope[x > 1e-12])) < 1e-3 * best
+    rng = np.random.default_rng(3)
+    for size in (1e-1, 1e-2):
+        for _ in range(5):
+            near = x * (1.0 + size * rng.standard_normal(len(x)))
+            assert problem.value(near)[0] > best
+    assert best < min(
+        found.numbers["before"], problem.value(_constants(tune(net, kernel=kernel)))[0]
+    )
+
+
+def _constants(tuning):
+    return np.ravel(np.column_stack([tuning.after.C_W[1:], tuning.after.C_b[1:]]))
+
+
+def test_shared_constants_are_shared():
+    net, kernel = critical_network("gelu", 5, 100, correlation=0.8)
+    found = tune(net, kernel=kernel, target="spread", shared=True)
+    assert len({*found.after.C_W[1:].tolist()}) == len({*found.after.C_b[1:].tolist()}) == 1
+    assert found.numbers["after"] < found.numbers["before"]
+    free = tune(net, kernel=kernel, target="spread")
+    assert free.numbers["after"] < found.numbers["after"]
+
+
+def test_an_ensemble_spreads_less():
+    """The measured spread falls as predicted, to the O(depth/width) that the theory leaves out."""
+    net, kernel = critical_network("tanh", 6, 300, correlation=0.5)
+    found = tune(net, kernel=kernel, target="spread")
+    measured = []
+    for tuned, profile in zip((net, found.after), found.profiles, strict=True):
+        drawn = nneft.sample(tuned, kernel=kernel, networks=4000, seed=6)
+        mean = drawn.kernel.mean[-1, 0, 0]
+        variance = drawn.V(4)[-1, 0, 0, 0, 0] * (1.0 / 300)
+        relative, error = variance.mean / mean**2, variance.error / mean**2
+        theory = profile.spreads[-1, 0] ** 2
+        assert abs(relative - theory) < 4.0 * error + 6 / 300 * theory
+        measured.append((relative, error))
+    gap = measured[0][0] - measured[1][0]
+    assert gap > 6.0 * np.hypot(measured[0][1], measured[1][1])
+
+
+def test_wrong_weights():
+    net, kernel = critical_network("tanh", 3, 60, correlation=0.5)
+    with pytest.raises(ValueError, match='weights are "kernel" and "spread"'):
+        tune(net, kernel=kernel, target="spread", weights={"angle": 1.0})
+    with pytest.raises(ValueError, match='weights are "kernel" and "spread"'):
+        tune(net, kernel=kernel, target="spread", weights={"kernel": -1.0})
