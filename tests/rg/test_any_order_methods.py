@@ -106,7 +106,7 @@ def test_a_lower_order_is_what_a_higher_one_begins_with(name, method):
 def test_inputs_in_another_order(method):
     net = nneft.Network((2, 8, 15, 5), "gelu", 1.5, 0.1)
     base = held(nneft.flow(net, X, order=2, method=method))
-    for order in list(permutations(range(3)))[1:4]:
+    for order in list(permutations(range(3)))[2:4]:
         other = held(nneft.flow(net, X[list(order)], order=2, method=method))
         for name, (value, error) in base.items():
             take = np.ix_(range(3), *[order] * (value.ndim - 1))
