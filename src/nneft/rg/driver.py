@@ -77,7 +77,7 @@ def flow(
     order                                2          3
     ==================================== ========== ==========
     ReLU-like, two inputs                no limit   no limit
-    ReLU-like, three or more             2e-7       2e-3
+    ReLU-like, three inputs              2e-7       2e-3
     the same with ``method="diagrams"``  5e-5       5e-3
     SELU, two inputs                     5e-5       5e-3
     ELU, two inputs                      2e-8       5e-4
