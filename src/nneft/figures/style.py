@@ -64,7 +64,16 @@ LEADING: dict[str, Any] = {"linestyle": "-", "linewidth": 0.9}
 CORRECTED: dict[str, Any] = {"linestyle": (0, (4, 1.6)), "linewidth": 0.9}
 EXACT: dict[str, Any] = {"linestyle": (0, (1, 1.2)), "linewidth": 1.4}
 
-ACTIVATIONS = {"relu": "ReLU"}
+ACTIVATIONS = {
+    "relu": "ReLU",
+    "leaky_relu": "leaky ReLU",
+    "gelu": "GELU",
+    "gelu_tanh": "GELU (tanh)",
+    "silu": "SiLU",
+    "mish": "Mish",
+    "elu": "ELU",
+    "selu": "SELU",
+}
 
 
 @contextmanager
