@@ -153,6 +153,11 @@ def test_against_torch_itself():
         assert abs(squares.mean() - 1.98305826) < 4.0 * error
         bias = layer.bias.detach().double().numpy() ** 2
         assert abs(bias.mean() - 0.17292239) < 4.0 * bias.std() / bias.size**0.5
+    fan_out = initialization("torch.kaiming_uniform", widths, a=0.3, mode="fan_out")
+    layer = torch.nn.Linear(*widths)
+    torch.nn.init.kaiming_uniform_(layer.weight, a=0.3, mode="fan_out")
+    squares = 400.0 * layer.weight.detach().double().numpy().ravel() ** 2
+    assert abs(squares.mean() - fan_out.C_W[0]) < 4.0 * squares.std() / squares.size**0.5
     layer = torch.nn.Linear(*widths)
     found = initialization("torch", widths)
     for tensor, variance in ((layer.weight, found.C_W[0] / 400), (layer.bias, found.C_b[0])):
@@ -191,4 +196,9 @@ def test_words():
     text = str(initialization("torch.linear", (100, 300)))
     assert text.startswith("torch.linear: C_W = 0.333333333 in every layer")
     assert "uniform law" in text
-    assert "the same for every layer" in str(recipe(nneft.Network((3, 3, 3), "tanh", 1.0), "sigma"))
+    typed = str(recipe(nneft.Network((3, 3, 3, 3), "tanh", [4.0, 1.0, 1.0]), "sigma"))
+    assert typed.splitlines() == [
+        "sigma:",
+        "  layer 1: sigma_w = 2, sigma_b = 0",
+        "  layers 2 to 3: sigma_w = 1, sigma_b = 0",
+    ]

@@ -82,20 +82,30 @@ def test_shared_constants_are_shared():
 
 
 def test_an_ensemble_spreads_less():
-    """The measured spread falls as predicted, to the O(depth/width) that the theory leaves out."""
     net, kernel = critical_network("tanh", 6, 300, correlation=0.5)
     found = tune(net, kernel=kernel, target="spread")
     measured = []
-    for tuned, profile in zip((net, found.after), found.profiles, strict=True):
+    for tuned in (net, found.after):
         drawn = nneft.sample(tuned, kernel=kernel, networks=4000, seed=6)
         mean = drawn.kernel.mean[-1, 0, 0]
-        variance = drawn.V(4)[-1, 0, 0, 0, 0] * (1.0 / 300)
-        relative, error = variance.mean / mean**2, variance.error / mean**2
-        theory = profile.spreads[-1, 0] ** 2
-        assert abs(relative - theory) < 4.0 * error + 6 / 300 * theory
-        measured.append((relative, error))
-    gap = measured[0][0] - measured[1][0]
-    assert gap > 6.0 * np.hypot(measured[0][1], measured[1][1])
+        measured.append(drawn.V(4)[-1, 0, 0, 0, 0] * (1.0 / 300 / mean**2))
+        exact = nneft.exact(tuned, kernel=1.0)
+        relative = exact.variance[-1] / exact.moments[0, -1] ** 2
+        assert abs(measured[-1].pull(relative)) < 4.0
+    gap = measured[0].mean - measured[1].mean
+    assert gap > 6.0 * np.hypot(measured[0].error, measured[1].error)
+
+
+def test_what_the_spread_leaves_out_falls_with_the_width():
+    """Against the law at finite width, of one of the two inputs: relative to it as 1/n."""
+    off = []
+    for width in (300, 600):
+        net, kernel = critical_network("tanh", 6, width, correlation=0.5)
+        found = tune(net, kernel=kernel, target="layers")
+        exact = nneft.exact(found.after, kernel=1.0)
+        relative = exact.variance[-1] / exact.moments[0, -1] ** 2
+        off.append(abs(found.profiles[1].spreads[-1, 0] ** 2 / relative - 1.0))
+    assert np.log2(off[0] / off[1]) == pytest.approx(1.0, abs=0.2)
 
 
 def test_wrong_weights():

@@ -47,7 +47,7 @@ def test_known_rates():
     z, w = np.polynomial.hermite_e.hermegauss(120)
     s = np.asarray(net.activation(np.sqrt(kernel[0, 0]) * z)) ** 2
     w = w / w.sum()
-    noise = net.C_W[0] ** 2 * (w @ s**2 - (w @ s) ** 2) / kernel[0, 0] ** 2
+    noise = net.C_W[1] ** 2 * (w @ s**2 - (w @ s) ** 2) / kernel[0, 0] ** 2
     assert budget(net, kernel=kernel).rate == pytest.approx(noise, rel=1e-6)
 
 

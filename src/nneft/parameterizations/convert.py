@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -84,10 +85,13 @@ class Recipe:
     calls: tuple[str, ...]
 
     def __str__(self) -> str:
-        same = len({*self.calls}) == 1
-        head = f"{self.scheme}: {'the same for every layer' if same else 'layer by layer'}"
-        lines = self.calls[:1] if same else self.calls
-        return "\n".join([head, *(f"  {l}: {c}" for l, c in enumerate(lines, start=1))])
+        runs = [(len(list(group)), call) for call, group in groupby(self.calls)]
+        lines, first = [f"{self.scheme}:"], 1
+        for count, call in runs:
+            last = first + count - 1
+            lines.append(f"  layer{'s' * (count > 1)} {first}{f' to {last}' * (count > 1)}: {call}")
+            first = last + 1
+        return "\n".join(lines)
 
 
 def initialization(

@@ -1,10 +1,10 @@
 """C_W and C_b of all layers together: the least weighted sum of drift and spread.
 
     J = w_kernel sum_l mean_A ((<G^(l)_A> - goal_A) / size_A)^2
-      + w_spread mean_A Var G^(L)_A / (<G^(L)_aa> <G^(L)_bb>)
+      + w_spread mean_A V_4^(L)(A;A)/n_{L-1} / (K_0aa K_0bb)
 
-to first order in 1/n, over ``C_W^(l) > 0`` and ``C_b^(l) >= 0`` of layers 2..L, by L-BFGS-B with
-exact gradients.
+with means to first order in 1/n, over ``C_W^(l) > 0`` and ``C_b^(l) >= 0`` of layers 2..L, by
+L-BFGS-B with exact gradients.
 """
 
 from dataclasses import dataclass
@@ -16,10 +16,12 @@ from nneft.conventions import pairs
 from nneft.errors import NumericsError
 from nneft.gaussian.base import Array
 from nneft.network import Network
+from nneft.rg import series
 from nneft.rg.components import Components
 from nneft.rg.driver import flow
+from nneft.rg.flow import Flow
 from nneft.tuning.gradients import every_layer
-from nneft.tuning.profile import sizes
+from nneft.tuning.profile import profile_of, sizes
 
 #: Smallest C_W as a part of the one it starts from.
 LEAST = 1e-4
@@ -55,7 +57,7 @@ class Balance:
     def value(self, constants: Array) -> tuple[float, Array]:
         """J and its derivatives by the constants."""
         found = flow(self.at(constants), kernel=self.kernel, order=1)
-        mean, reader = found.mean(), Components(found.reduction)
+        mean, reader = profile_of(found).mean, Components(found.reduction)
         below = np.array(found.network.widths[:-1], dtype=np.float64)
         upper, size = np.triu_indices(len(self.kernel)), sizes(self.goal)
         each = self.kernel_weight / len(upper[0])
@@ -67,7 +69,7 @@ class Balance:
             total += each * float(np.sum(off[upper] ** 2))
             slope[: len(moved)] += 2.0 * each * np.sum((off * moved / size[l])[:, *upper], axis=1)
             if layer == len(mean):
-                part, change = _spread(found.V, mean[l], moved, changes[1][..., 1], eps, reader)
+                part, change = _spread(found, changes, reader)
                 total += self.spread_weight * part
                 slope += self.spread_weight * change
         return total, slope
@@ -111,18 +113,18 @@ class Balance:
         return np.tile(np.eye(2), (count // 2, 1)) if self.shared else np.eye(count)
 
 
-def _spread(
-    V: object, mean: Array, moved: Array, changes: Array, eps: float, reader: Components
-) -> tuple[float, Array]:
+def _spread(found: Flow, changes: series.Cumulants, reader: Components) -> tuple[float, Array]:
     """Mean relative variance of the last layer and its derivatives."""
-    total, slope, every = 0.0, np.zeros(len(moved)), pairs(len(mean))
+    eps, K_0 = 1.0 / found.network.widths[-2], found.K()[-1]
+    moved = reader.dense(list(changes[0][..., 0]), 1)
+    total, slope, every = 0.0, np.zeros(len(moved)), pairs(len(K_0))
     for a, b in every:
         at = (a, b, a, b)
-        variance = eps * V(4, at=at)[-1]  # type: ignore[operator]
-        change = eps * reader.component(list(changes), at, 4)
-        size = mean[a, a] * mean[b, b]
+        variance = eps * found.V(4, at=at)[-1]
+        change = eps * reader.component(list(changes[1][..., 1]), at, 4)
+        size = K_0[a, a] * K_0[b, b]
         # d (v / s) = dv / s - v ds / s^2
-        grown = moved[:, a, a] * mean[b, b] + moved[:, b, b] * mean[a, a]
+        grown = moved[:, a, a] * K_0[b, b] + moved[:, b, b] * K_0[a, a]
         total += float(variance / size) / len(every)
         slope += (change / size - variance * grown / size**2) / len(every)
     return total, slope

@@ -13,6 +13,7 @@ from nneft.network import Network
 from nneft.rg.driver import flow
 from nneft.rg.flow import Flow
 from nneft.tuning.growth import growth_rate, optimal_ratio
+from nneft.tuning.profile import leading_spread
 
 #: How near to its activation's critical point a network counts as critical.
 CLOSE = 1e-6
@@ -133,8 +134,9 @@ def budget(
     found = flow(network, inputs, kernel=kernel, order=order)
     if np.any(np.diagonal(found.K()[0]) <= 0.0):
         raise ValueError("each input must have a positive first kernel; leave out zero inputs")
-    leading = _spread(found, summed=False)
-    spread = leading if order == 1 else _spread(found, summed=True)
+    every = pairs(found.K().shape[1])
+    leading = np.max([leading_spread(found, a, b) for a, b in every], axis=0)
+    spread = leading if order == 1 else _spread(found)
     inside = spread <= bound
     depth = network.depth if np.all(inside) else int(np.argmin(inside))
     factor = float(np.max(leading) / bound) ** 2
@@ -147,16 +149,13 @@ def budget(
     return Budget(network, bound, spread, depth, factor, rate, reach, ratio, ratio * width)
 
 
-def _spread(found: Flow, *, summed: bool) -> Array:
-    """(L,) of the worst pair."""
-    below = np.array(found.network.widths[:-1], dtype=np.float64)
-    mean = found.mean() if summed else found.K()
+def _spread(found: Flow) -> Array:
+    """(L,) of the worst pair, all orders held."""
+    mean = found.mean()
     worst = np.zeros(len(mean))
     for a, b in pairs(mean.shape[1]):
-        at = (a, b, a, b)
-        variance = found.cumulant(4, at=at) if summed else found.V(4, at=at) / below
-        size = mean[:, a, a] * mean[:, b, b]
-        worst = np.maximum(worst, np.sqrt(np.maximum(variance, 0.0) / size))
+        variance = np.maximum(found.cumulant(4, at=(a, b, a, b)), 0.0)
+        worst = np.maximum(worst, np.sqrt(variance / (mean[:, a, a] * mean[:, b, b])))
     return worst
 
 

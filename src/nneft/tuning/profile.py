@@ -21,8 +21,8 @@ class Profile:
     mean : (L, N, N)
         ``K_0 + K_1 / n_{l-1}``.
     spreads : (L, P)
-        ``sqrt(Var G_ab / (<G_aa><G_bb>))`` of every pair, in the order of
-        `nneft.conventions.pairs`: the relative standard deviation for a = b. Leading order.
+        ``sqrt(V_4(ab;ab)/n_{l-1} / (K_0aa K_0bb))`` of every pair, in the order of
+        `nneft.conventions.pairs`: for a = b the relative standard deviation, to leading order.
     """
 
     mean: Array
@@ -52,19 +52,22 @@ def profile_of(found: Flow) -> Profile:
     nneft.NumericsError
         A mean kernel that the 1/n correction turns negative.
     """
-    mean, below = found.mean(), np.array(found.network.widths[:-1], dtype=np.float64)
+    mean = found.mean()
     lost = np.any(np.diagonal(mean, axis1=1, axis2=2) <= 0.0, axis=1)
     if np.any(lost):
         raise NumericsError(
             f"to first order in 1/n the mean kernel of layer {int(np.argmax(lost)) + 1} is not "
             "positive: the network is too narrow for its depth"
         )
-    size = sizes(mean)
-    spreads = [
-        np.sqrt(np.maximum(found.V(4, at=(a, b, a, b)) / below, 0.0)) / size[:, a, b]
-        for a, b in pairs(mean.shape[1])
-    ]
+    spreads = [leading_spread(found, a, b) for a, b in pairs(mean.shape[1])]
     return Profile(mean, np.stack(spreads, axis=1))
+
+
+def leading_spread(found: Flow, a: int, b: int) -> Array:
+    """(L,) of one pair of inputs."""
+    below, K_0 = np.array(found.network.widths[:-1], dtype=np.float64), found.K()
+    variance = found.V(4, at=(a, b, a, b)) / below
+    return np.sqrt(np.maximum(variance, 0.0) / (K_0[:, a, a] * K_0[:, b, b]))
 
 
 def measure(network: Network, kernel: Array) -> Profile:

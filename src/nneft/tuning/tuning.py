@@ -31,7 +31,7 @@ class Tuning:
     goal : (L, N, N)
         The mean kernel wanted.
     profiles
-        Mean kernels and spreads of the two, to first order in 1/n.
+        Mean kernels to first order in 1/n, and spreads, of the two.
     numbers
         "shift": ``c`` of ``C_W (1 + c/n)`` and ``d`` of ``C_b + d/n``; "spread": the weighted sum
         before and after.
@@ -66,11 +66,12 @@ class Tuning:
         if self.target == "shift":
             if not any(self.numbers.values()):
                 return f"{name}: the mean kernel does not drift with 1/n; nothing to shift"
-            typed = {"c": "C_W (1 + {:.6g}/n)", "d": "C_b + {:.6g}/n"}
+            typed = {"c": "C_W (1 {:+.6g}/n)", "d": "C_b {:+.6g}/n"}
             how = " and ".join(typed[k].format(v) for k, v in self.numbers.items())
+            left, was_off = _percent(off[1][-1]), _percent(off[0][-1])
             return (
-                f"{name}: take {how}; the mean kernel of layer {depth} is then off its "
-                f"infinite-width value by {_percent(off[1][-1])} instead of {_percent(off[0][-1])}"
+                f"{name}: take {how}, n the width below; the mean kernel of layer {depth} is then "
+                f"off its infinite-width value by {left} instead of {was_off}"
             )
         kept = (
             f"the mean kernel stays within {_percent(float(np.max(off[1])))} of the one wanted "
@@ -141,6 +142,11 @@ def tune(
     Scale-invariant networks without biases have no shift: ``K_p = 0`` for all p >= 1. At K* = 0 it
     tends to ``c = 2/3`` with depth, whatever the activation.
     """
+    if not isinstance(network, Network):
+        raise TypeError(
+            f"tune() wants a nneft.Network first, got {type(network).__name__}; "
+            "nneft.advise takes an activation, a depth and a width"
+        )
     if target not in TARGETS:
         raise ValueError(f"target must be one of {', '.join(TARGETS)}, got {target!r}")
     first = network.first_kernel(inputs=inputs, kernel=kernel)
