@@ -77,6 +77,36 @@ def test_a_homogeneous_network_scales_with_each_C_W():
         )
 
 
+@pytest.mark.parametrize("theta", [1e-6, 1e-3, 0.1])
+def test_close_inputs_of_a_homogeneous_network(theta):
+    """K_1(12) vanishes with the angle, by powers: difference coordinates keep its digits."""
+    kernel = [[1.0, np.cos(theta)], [np.cos(theta), 1.0]]
+    layer, h = 3, 1e-3
+    biases = np.array([0.1, 0.0, 0.2, 0.05, 0.0, 0.1])
+
+    def at(shift):
+        C_W = np.full(6, 2.0)
+        C_W[layer] += shift
+        network = nneft.Network((2, *[30] * 6), "relu", C_W, biases)
+        return nneft.flow(network, kernel=kernel, order=2)
+
+    found = at(0.0).sensitivity()
+    up, down = at(h), at(-h)
+    for read, value in (
+        (lambda f: f.K(1)[-1, 0, 1], found.K(1)[layer, 0, 1]),
+        (lambda f: f.V(6, at=(0, 1, 0, 1, 1, 1))[-1], found.V(6, at=(0, 1, 0, 1, 1, 1))[layer]),
+    ):
+        assert value == pytest.approx((read(up) - read(down)) / (2.0 * h), rel=1e-5)
+
+
+def test_three_close_inputs_are_refused_by_name():
+    angles = np.array([0.0, 1e-5, 2.5e-5])
+    inputs = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    flow = nneft.flow(nneft.Network((2, *[30] * 6), "relu", 2.0, 0.0), inputs, order=1)
+    with pytest.raises(nneft.NumericsError, match="nearly parallel"):
+        flow.sensitivity()
+
+
 def test_a_kernel_that_was_given_does_not_depend_on_constants():
     network = nneft.Network(WIDTHS, "tanh", C_W, C_B)
     found = nneft.flow(network, kernel=[[1.0, 0.2], [0.2, 0.7]], order=1).sensitivity()

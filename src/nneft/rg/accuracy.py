@@ -22,27 +22,29 @@ def relative_error(state: LayerState) -> float:
 
 def beyond_first_order(state: LayerState) -> float:
     """The largest of what order 2 and higher ones add."""
-    found = [
-        _ratio(error, scale * max(growth, _ratio(np.abs(value), scale)))
-        for value, error, scale, growth in _quantities(state)
-    ]
-    return max(found, default=0.0)
+    return max((loss for power, loss in _losses(state) if power > 1), default=0.0)
 
 
-def _quantities(state: LayerState) -> Iterator[tuple[Array, Array, Array, float]]:
-    """Values, errors, the kernel's size to the k and the natural growth of each quantity."""
-    if state.order < 2:
+def _losses(state: LayerState) -> Iterator[tuple[int, float]]:
+    """Power of 1/n of each quantity, and its error by its natural size or largest component."""
+    for power, value, error, scale, growth in _quantities(state):
+        yield power, _ratio(error, scale * max(growth, _ratio(np.abs(value), scale)))
+
+
+def _quantities(state: LayerState) -> Iterator[tuple[int, Array, Array, Array, float]]:
+    """Power, values, errors, the kernel's size to the k and the natural growth of each quantity."""
+    if state.order < 1:
         return
     count, sizes, kernel = state.K.shape[1], _sizes(state), np.diag(state.K_0)
     own = state.V[0][0][multisets_of_one(count, 2)]
     u = float(np.max(own / np.where(kernel > 0.0, kernel, np.inf) ** 2))
-    for p in range(2, state.order + 1):
-        yield state.K[p], state.error_K[p], sizes, factorial(p) * u**p
+    for p in range(1, state.order + 1):
+        yield p, state.K[p], state.error_K[p], sizes, factorial(p) * u**p
     for k, (values, errors) in enumerate(zip(state.V, state.error_V, strict=True), start=2):
         scale = np.prod(sizes[multisets(count, k)], axis=1)
         for q, (value, error) in enumerate(zip(values, errors, strict=True)):
-            if k + q > 2:
-                yield value, error, scale, factorial(k - 1 + q) * u ** (k - 1 + q)
+            power = k - 1 + q
+            yield power, value, error, scale, factorial(power) * u**power
 
 
 def _sizes(state: LayerState) -> Array:

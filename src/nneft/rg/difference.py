@@ -60,23 +60,37 @@ class Differences:
             here = Cut(cut.order, layer > 2, cut.extra)
             yield layer, expand(self.network, self.kernels[layer - 2], self.scale, here)
 
+    def into(self, k: int) -> Array:
+        """(multisets, multisets): symmetric tensors over k pairs (11, 12, 22) to (11, 1d, dd)."""
+        return _power(self._into, k)
+
     def inside(self, state: LayerState) -> LayerState:
         """The first layer's state over (11, 1d, dd)."""
         values, errors = state.cumulants(), state.cumulants(errors=True)
-        # G_1d = (G_11 - G_12)/t, G_dd = (G_11 - 2 G_12 + G_22)/t^2.
-        t = self.scale
-        into = np.array([[1.0, 0.0, 0.0], [1.0 / t, -1.0 / t, 0.0], [t**-2, -2.0 * t**-2, t**-2]])
-        moved, uncertain = _moved(values, into), _moved(errors, np.abs(into))
-        moved[0][:, 0] = self.kernels[0] / t ** np.arange(COUNT)
+        moved, uncertain = _moved(values, self._into), _moved(errors, np.abs(self._into))
+        moved[0][:, 0] = self.kernels[0] / self.scale ** np.arange(COUNT)
         return LayerState.of_cumulants(1, moved, uncertain)
+
+    def changed(self, cumulants: Cumulants) -> Cumulants:
+        """Changes of cumulants, (.., multisets, Q + 1) for each k, back to (11, 12, 22)."""
+        return _moved(cumulants, self._back)
 
     def outside(self, values: Cumulants, errors: Cumulants) -> tuple[Cumulants, Cumulants]:
         """Cumulants over (11, 1d, dd), and bounds on their errors, to those over (11, 12, 22)."""
+        moved, uncertain = _moved(values, self._back), _moved(errors, np.abs(self._back))
+        return moved, tuple(e + 4.0 * EPS * np.abs(v) for e, v in zip(uncertain, moved))
+
+    @property
+    def _into(self) -> Array:
+        # G_1d = (G_11 - G_12)/t, G_dd = (G_11 - 2 G_12 + G_22)/t^2.
+        t = self.scale
+        return np.array([[1.0, 0.0, 0.0], [1.0 / t, -1.0 / t, 0.0], [t**-2, -2.0 * t**-2, t**-2]])
+
+    @property
+    def _back(self) -> Array:
         # G_12 = G_11 - t G_1d, G_22 = G_11 - 2 t G_1d + t^2 G_dd.
         t = self.scale
-        back = np.array([[1.0, 0.0, 0.0], [1.0, -t, 0.0], [1.0, -2.0 * t, t * t]])
-        moved, uncertain = _moved(values, back), _moved(errors, np.abs(back))
-        return moved, tuple(e + 4.0 * EPS * np.abs(v) for e, v in zip(uncertain, moved))
+        return np.array([[1.0, 0.0, 0.0], [1.0, -t, 0.0], [1.0, -2.0 * t, t * t]])
 
 
 def differences(network: Network, kernel: Array, order: int) -> Differences | None:

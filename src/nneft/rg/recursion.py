@@ -41,9 +41,9 @@ class Method(StrEnum):
     DIAGRAMS = "diagrams"
 
 
-def default_method(count: int) -> Method:
-    """Series for one and two inputs, diagrams contracted for more; each where it is faster."""
-    return Method.SERIES if count <= 3 else Method.DIAGRAMS
+def default_method(inputs: int) -> Method:
+    """Series for up to three inputs, where they are faster or keep more digits; diagrams beyond."""
+    return Method.SERIES if inputs <= 3 else Method.DIAGRAMS
 
 
 def states(

@@ -6,17 +6,20 @@ of delta. A change made at one layer is carried forward through the later steps;
 the layers are carried together, at the cost of a few flows.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations_with_replacement
 
 import numpy as np
 
 from nneft.conventions import pairs
+from nneft.errors import NumericsError
 from nneft.gaussian.base import Array
 from nneft.rg import series
 from nneft.rg.components import Components
-from nneft.rg.expansion import Cut, expand
+from nneft.rg.difference import differences
+from nneft.rg.expansion import Cut
 from nneft.rg.flow import Flow
 from nneft.rg.holding import check_correlator, check_kernel
 from nneft.rg.multisets import number
@@ -24,6 +27,8 @@ from nneft.rg.recursion import conditionals, expansions
 
 #: By which constants derivatives are taken.
 CONSTANTS = ("C_W", "C_b")
+#: Relative error of a step's derivatives beyond which they are refused.
+MOST_LOSS = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,23 +126,23 @@ def sensitivity(flow: Flow) -> Sensitivity:
     nneft.NumericsError
         An expectation that cannot be had.
     """
-    depth, count, order = flow.network.depth, flow.states[0].K.shape[1], flow.order
-    shift = _shift(flow)
-    empty = tuple(np.zeros((0, number(count, k), order + 1)) for k in range(1, order + 2))
-    carried = _with_new(empty, _of_first(flow, shift))
-    kernels = np.stack([state.K_0 for state in flow.states])
-    for layer, given in conditionals(expansions(flow.network, kernels, Cut(order, extra=1))):
-        found, ratio = _step(flow, layer, given)
-        C_W = float(flow.network.C_W[layer - 1])
-        changes = series.derivative(given, found, _scaled(carried, ratio))
+    network, order = flow.network, flow.order
+    steps = _Steps(flow)
+    shift = steps.inside(_shift(flow))
+    carried = _joined(_of_first(flow, steps, shift))
+    for layer, given, found, ratio in steps:
+        C_W = float(network.C_W[layer - 1])
+        below = _scaled(carried, ratio)
+        changes = series.derivative(given, found, below)
+        _check_digits(layer, given, found, below, changes)
         carried = tuple(C_W**k * v for k, v in enumerate(changes, start=1))
         # G = C_b + C_W s
         by_C_W = tuple(k * C_W ** (k - 1) * v[None] for k, v in enumerate(found.cumulants, start=1))
         by_C_W[0][0, :, 0] = given.mean
-        carried = _with_new(carried, (by_C_W, _shifted(shift, empty)))
+        carried = _joined((carried, by_C_W, _shifted(shift, order)))
+    carried = steps.outside(carried)
     # The changes of layer l's C_W and C_b come in turn.
     by = {name: tuple(v[i::2] for v in carried) for i, name in enumerate(CONSTANTS)}
-    assert all(len(v) == depth for part in by.values() for v in part)
     return Sensitivity(flow, by)
 
 
@@ -156,20 +161,92 @@ def response(flow: Flow, points: int, layer: int) -> Response:
     if not 2 <= layer <= flow.network.depth:
         raise ValueError(f"layer must be from 2 to {flow.network.depth}, got {layer}")
     k = 1 if points == 2 else check_correlator(flow.order, points, 0)
-    count, order = flow.states[0].K.shape[1], flow.order
-    size = number(count, k)
-    changes = [np.zeros((size, number(count, j), order + 1)) for j in range(1, order + 2)]
-    changes[k - 1][np.arange(size), np.arange(size), k - 1] = 1.0
-    below = flow.states[layer - 2].K_0[None]
-    cut = Cut(order, extra=int(k == 1))
-    expansion = expand(flow.network.activation, below, cut=cut, layer=layer).at(0)
-    given = series.conditional(expansion)
-    found, ratio = _step(flow, layer, given)
-    above = series.derivative(given, found, _scaled(tuple(changes), ratio))[k - 1]
-    matrix = flow.network.C_W[layer - 1] ** k * above[..., k - 1].T
+    # Below layer 2 nothing fluctuates: all degrees in delta are extra there.
+    steps = _Steps(flow, upto=layer, extra=k if layer == 2 else 1)
+    _, given, found, ratio = list(steps)[-1]
+    size = number(given.count, k)
+    changes = [np.zeros((size, *v.shape)) for v in found.cumulants]
+    changes[k - 1][np.arange(size), :, k - 1] = steps.into(k).T
+    below = _scaled(tuple(changes), ratio)
+    above = series.derivative(given, found, below)
+    _check_digits(layer, given, found, below, above)
+    matrix = flow.network.C_W[layer - 1] ** k * steps.outside(above)[k - 1][..., k - 1].T
     listed = _named(flow, k)
     lengths = np.array([np.prod(flow.reduction.lengths[list(at)]) for at in listed])
     return Response(points, layer, matrix * lengths[:, None] / lengths, tuple(listed))
+
+
+class _Steps:
+    """The steps of a flow's recursion once more, with a degree in delta more; from layer 2 on.
+
+    Two close inputs of a ReLU-like network are taken in difference coordinates, as the flow does.
+    """
+
+    def __init__(self, flow: Flow, upto: int | None = None, *, extra: int = 1) -> None:
+        self.network, self.order, self.extra = flow.network, flow.order, extra
+        self.upto = upto or flow.network.depth
+        self.kernels = np.stack([state.K_0 for state in flow.states])
+        self.close = differences(flow.network, self.kernels[0], flow.order)
+        first = flow.states[0]
+        self.first = first if self.close is None else self.close.inside(first)
+
+    def __iter__(self) -> Iterator[tuple[int, series.Conditional, series.Averages, float]]:
+        """Each layer, what its step finds on its way, and ``n_{l-1}/n_{l-2}``."""
+        cut, values = Cut(self.order, extra=self.extra), self.first.cumulants()
+        if self.close is None:
+            found = expansions(self.network, self.kernels[: self.upto], cut)
+            bias = np.ones(self.first.K.shape[1])
+        else:
+            found, bias = self.close.expansions(cut), self.close.bias
+        for layer, given in conditionals(found):
+            ratio = self.network.widths[layer - 1] / self.network.widths[max(layer - 2, 0)]
+            averages = series.average(given, _scaled(values, ratio))
+            yield layer, given, averages, ratio
+            C_W, C_b = (float(C[layer - 1]) for C in (self.network.C_W, self.network.C_b))
+            values = series.scaled(averages, given.mean, C_W, 0.0)
+            values[0][:, 0] += C_b * bias
+            if layer == self.upto:
+                return
+
+    def inside(self, pairs_: Array) -> Array:
+        """(P,) over pairs of inputs in the coordinates of the steps."""
+        return pairs_ if self.close is None else self.close.into(1) @ pairs_
+
+    def into(self, k: int) -> Array:
+        """(multisets, multisets): the same for symmetric tensors of k pairs."""
+        if self.close is None:
+            return np.eye(number(self.first.K.shape[1], k))
+        return self.close.into(k)
+
+    def outside(self, changes: series.Cumulants) -> series.Cumulants:
+        """Back to pairs of inputs."""
+        return changes if self.close is None else self.close.changed(changes)
+
+
+def _check_digits(
+    layer: int,
+    given: series.Conditional,
+    found: series.Averages,
+    below: series.Cumulants,
+    changes: series.Cumulants,
+) -> None:
+    """Refuse derivatives of which errors of expectations leave nothing.
+
+    Judged against the largest change of each quantity, and against the quantity itself.
+    """
+    uncertain = replace(given, terms=given.errors)
+    errors = series.derivative(uncertain, found, below, absolute=True)
+    for error, change, value in zip(errors, changes, found.cumulants, strict=True):
+        largest = np.maximum(
+            np.max(np.abs(change), axis=(0, 1), initial=0.0), np.max(np.abs(value), axis=0)
+        )
+        worst = np.max(error, axis=(0, 1), initial=0.0)
+        if not np.all(worst[largest > 0.0] <= MOST_LOSS * largest[largest > 0.0]):
+            raise NumericsError(
+                f"derivatives of layer {layer} have lost their digits; where inputs are nearly "
+                "parallel those of a kinked activation diverge: leave one of them out, or take a "
+                "lower order"
+            )
 
 
 def _named(flow: Flow, k: int) -> list[tuple[int, ...]]:
@@ -180,30 +257,23 @@ def _named(flow: Flow, k: int) -> list[tuple[int, ...]]:
     return [tuple(first[a] for p in row for a in distinct[p]) for row in rows]
 
 
-def _step(flow: Flow, layer: int, given: series.Conditional) -> tuple[series.Averages, float]:
-    """What the step to a layer finds on its way, and ``n_{l-1}/n_{l-2}``."""
-    ratio = flow.network.widths[layer - 1] / flow.network.widths[max(layer - 2, 0)]
-    return series.average(given, _scaled(flow.states[layer - 2].cumulants(), ratio)), ratio
-
-
-def _of_first(flow: Flow, shift: Array) -> tuple[series.Cumulants, series.Cumulants]:
+def _of_first(flow: Flow, steps: _Steps, shift: Array) -> tuple[series.Cumulants, series.Cumulants]:
     """``G^(1) = C_b + C_W x.x / n_0``, unless it was given."""
-    kernel, order = flow.states[0].K[0], flow.order
-    count = len(kernel)
-    empty = tuple(np.zeros((1, number(count, k), order + 1)) for k in range(1, order + 2))
-    by_C_W = tuple(v.copy() for v in empty)
+    kernel, order = steps.first.K[0], flow.order
+    by_C_W = _shifted(np.zeros_like(kernel), order)
     if not flow.from_inputs:
-        return by_C_W, empty
+        return by_C_W, _shifted(np.zeros_like(kernel), order)
     C_W, C_b = flow.network.C_W[0], flow.network.C_b[0]
     if C_W == 0.0:
         raise ValueError("layer 1 has C_W = 0: take a small positive one for derivatives by it")
     by_C_W[0][0, :, 0] = (kernel - C_b * shift) / C_W
-    return by_C_W, _shifted(shift, empty)
+    return by_C_W, _shifted(shift, order)
 
 
-def _shifted(shift: Array, like: series.Cumulants) -> series.Cumulants:
+def _shifted(shift: Array, order: int) -> series.Cumulants:
     """The change that C_b makes."""
-    change = tuple(np.zeros((1, *v.shape[1:])) for v in like)
+    count = len(shift)
+    change = tuple(np.zeros((1, number(count, k), order + 1)) for k in range(1, order + 2))
     change[0][0, :, 0] = shift
     return change
 
@@ -221,10 +291,8 @@ def _shift(flow: Flow) -> Array:
     return shift
 
 
-def _with_new(
-    carried: series.Cumulants, new: tuple[series.Cumulants, series.Cumulants]
-) -> series.Cumulants:
-    return tuple(np.concatenate(parts) for parts in zip(carried, *new, strict=True))
+def _joined(parts: Iterable[series.Cumulants]) -> series.Cumulants:
+    return tuple(np.concatenate(held) for held in zip(*parts, strict=True))
 
 
 def _scaled(changes: series.Cumulants, ratio: float) -> series.Cumulants:

@@ -22,8 +22,8 @@ def to_xarray(flow: Flow) -> xr.Dataset:
     """Dataset over ``layer`` and inputs ``x1, x2, ..`` with everything that the flow holds."""
     if flow.order > HIGHEST_ORDER:
         raise ValueError(
-            f"a dataset holds flows up to order {HIGHEST_ORDER}, for files have at most {MOST_AXES} "
-            f"axes; this one is of order {flow.order}: read it with K, V and errors"
+            f"a dataset holds flows up to order {HIGHEST_ORDER}, for files have {MOST_AXES} axes "
+            f"at most; this one is of order {flow.order}: read it with K, V and errors"
         )
     axes = ("layer", *(f"x{i}" for i in range(1, 2 * flow.order + 3)))
     variables: dict[str, tuple[tuple[str, ...], Array, dict[str, str]]] = {}
