@@ -165,6 +165,25 @@ def test_against_torch_itself():
         assert abs(squares.mean() - variance) < 4.0 * squares.std() / squares.size**0.5
 
 
+KERAS = [name for name in SCHEMES if name.startswith("keras")]
+
+
+# Keras' own, in its torch backend
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+@pytest.mark.parametrize("scheme", KERAS)
+def test_against_keras_itself(scheme):
+    keras = pytest.importorskip("keras", exc_type=ImportError)
+    keras.utils.set_random_seed(0)
+    found = initialization(scheme, (400, 600), bias_std=0.3)
+    names = vars(keras.initializers) | {"keras": keras}
+    layer = eval(recipe(found, scheme).calls[0], dict(names))
+    layer.build((None, 400))
+    wanted = (found.C_W[0] / 400, 0.09)
+    for tensor, variance in zip(layer.weights, wanted, strict=True):
+        squares = np.asarray(keras.ops.convert_to_numpy(tensor), dtype=np.float64).ravel() ** 2
+        assert abs(squares.mean() - variance) < 4.0 * squares.std() / squares.size**0.5
+
+
 def test_what_cannot_be_had_is_said():
     critical = nneft.Network((5, 9, 9), "tanh", [2.0, 1.5])
     with pytest.raises(ValueError, match="keras.he_normal cannot give C_W = 1.5 at layer 2"):

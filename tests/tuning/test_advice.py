@@ -28,6 +28,12 @@ def test_it_is_said_in_words_first():
     assert any("too many for this width" in line for line in lines)
 
 
+def test_doubts_are_said():
+    doubt = "orders beyond the first"
+    assert doubt in str(advise("relu", depth=20, width=64).tuning)
+    assert doubt not in str(advise("relu", depth=20, width=2000).tuning)
+
+
 def test_without_a_critical_point():
     found = advise("softplus", depth=5, width=64)
     assert found.budget.rate is None

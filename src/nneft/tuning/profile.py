@@ -11,6 +11,9 @@ from nneft.network import Network
 from nneft.rg.driver import flow
 from nneft.rg.flow import Flow
 
+#: Largest spread at which first order in 1/n says enough.
+LARGE = 0.5
+
 
 @dataclass(frozen=True, eq=False)
 class Profile:
@@ -32,6 +35,12 @@ class Profile:
     def spread(self) -> Array:
         """(L,): of the worst pair."""
         return np.asarray(np.max(self.spreads, axis=1))
+
+    @property
+    def doubtful(self) -> int | None:
+        """The first layer with a spread above 50%, where orders beyond the first count; or None."""
+        large = self.spread > LARGE
+        return int(np.argmax(large)) + 1 if np.any(large) else None
 
     def departure(self, goal: Array) -> Array:
         """(L,): largest ``|<G_ab> - goal_ab| / sqrt(goal_aa goal_bb)``."""

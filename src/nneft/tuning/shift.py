@@ -63,7 +63,7 @@ def shifted(network: Network, by: dict[str, float]) -> Network:
     for name, values in (("C_W", C_W), ("C_b", C_b)):
         if np.any(values < 0.0):
             raise ValueError(
-                f"the shift would make {name} negative at layer {int(np.argmin(values)) + 1}; "
-                'tune by "C_W" alone, or take a wider network'
+                f"the shift would make {name} negative at layer {int(np.argmin(values)) + 1}: it "
+                'is no small one; take a wider network, or fewer layers, or by="C_W" alone'
             )
     return Network(network.widths, network.activation, C_W, C_b)

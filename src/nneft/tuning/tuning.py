@@ -58,7 +58,16 @@ class Tuning:
             spread = f"{_percent(was.spread[l])} -> {_percent(now.spread[l])}"
             w, b = self.after.C_W[l], self.after.C_b[l]
             rows.append(f"{l + 1:>5}  {w:>12.8g}  {b:>12.8g}  {change:>15}  {spread:>15}")
-        return "\n".join([self._verdict(), "", *rows])
+        return "\n".join([self._verdict(), *self._doubts(), "", *rows])
+
+    def _doubts(self) -> list[str]:
+        layers = [profile.doubtful for profile in self.profiles if profile.doubtful]
+        if not layers:
+            return []
+        return [
+            f"from layer {min(layers)} on seeds spread by more than 50%, and orders beyond the "
+            "first in 1/n count (nneft.flow(.., order=2).validity() tells how much)"
+        ]
 
     def _verdict(self) -> str:
         off, (was, now) = self.departure, self.profiles
