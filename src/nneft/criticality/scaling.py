@@ -51,8 +51,8 @@ class Law:
 
 #: Quantities of two close inputs.
 PAIR = ("K_dd", "V_00dd/K_dd", "V_0d0d/K_dd", "V_dddd/K_dd^2")
-#: D, the logarithm's coefficient, and the laws.
-Found = tuple[float, float, dict[str, "Law"]]
+#: D, the logarithm's coefficient, the crossover, and the laws.
+Found = tuple[float, float, float, dict[str, "Law"]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +68,10 @@ class Scaling:
     noise
         ``D``: a layer adds ``D K^2/n`` to the kernel's variance (``D/n`` at K* > 0).
     logarithm
-        e with ``K_0 - K* = amplitude l^exponent (1 + e log(l)/l + ..)``; 0 where there is none. The
-        laws hold from layers on that are large compared to it.
+        e with ``K_0 - K* = amplitude l^exponent (1 + e log(l)/l + ..)``; 0 where there is none.
+    crossover
+        The laws hold at layers l that are large compared to it: 10^4 and more for some half-stable
+        points, whose ``K' - K* = x + beta x^2 + ..`` has a beta that is nearly zero.
     laws
         By name: "K_0" (``K_0 - K*``), "K_1", .., "V_4", "V_6", .., then "K_dd",
         "V_00dd/K_dd", "V_0d0d/K_dd", "V_dddd/K_dd^2". What vanishes is left out.
@@ -82,6 +84,7 @@ class Scaling:
     fixed: float
     noise: float
     logarithm: float
+    crossover: float
     laws: dict[str, Law]
 
     def __str__(self) -> str:
@@ -140,13 +143,13 @@ def scaling(
     assert point.C_W is not None
     assert point.C_b is not None
     if point.universality_class == HALF_STABLE:
-        noise, logarithm, laws = _half_stable(sigma, point, order, kernel)
+        noise, logarithm, crossover, laws = _half_stable(sigma, point, order, kernel)
         fixed = float(point.kernel or 0.0)
     elif point.universality_class == SCALE_INVARIANT:
         fixed = 1.0 if kernel is None else float(kernel)
-        noise, logarithm, laws = _flat(origin(sigma), order, fixed)
+        noise, logarithm, crossover, laws = _flat(origin(sigma), order, fixed)
     else:
-        noise, logarithm, laws = _at_zero(sigma, point, order)
+        noise, logarithm, crossover, laws = _at_zero(sigma, point, order)
         fixed = 0.0
     return Scaling(
         activation=point.activation,
@@ -156,6 +159,7 @@ def scaling(
         fixed=fixed,
         noise=noise,
         logarithm=logarithm,
+        crossover=crossover,
         laws=laws,
     )
 
@@ -171,7 +175,7 @@ def _flat(at: Origin, order: int, K: float) -> Found:
     laws = {"K_0": Law(0.0, K)} | _one_input(FLAT, order, Law(0.0, K), D, 1.0)
     pair = {"K_dd": Law(0.0)} | ({"V_00dd/K_dd": Law(1.0, (B - 1.0) * K)} if B > 1.0 else {})
     pair |= {"V_0d0d/K_dd": Law(1.0, B * K), "V_dddd/K_dd^2": Law(1.0, D)}
-    return D, 0.0, laws | pair
+    return D, 0.0, 1.0, laws | pair
 
 
 def _at_zero(sigma: Resolved, point: CriticalPoint, order: int) -> Found:
@@ -196,7 +200,7 @@ def _at_zero(sigma: Resolved, point: CriticalPoint, order: int) -> Found:
     logarithm = -((rho + 1.0) / 2.0 - d / c**2) / rho**2
     laws = {"K_0": kernel} | _one_input(diffusion, order, kernel, D, 1.0)
     p = g / (rho * c)
-    return D, logarithm, laws | _close(rho, p, D, B, kernel)
+    return D, logarithm, max(1.0, abs(logarithm)), laws | _close(rho, p, D, B, kernel)
 
 
 def _a_2(sigma: Resolved) -> float:
@@ -261,16 +265,18 @@ def _half_stable(sigma: Resolved, point: CriticalPoint, order: int, start: float
     beta = point.coefficients["curvature"]
     if start is not None and (start - K) * beta > 0.0:
         raise ValueError(
-            f"kernels on the side of {start:g} leave K* = {K:.9g}, which is {point.stability}; "
-            "start there, or at K*"
+            f"kernels on the side of {start:g} leave K* = {K:.9g}, which is {point.stability}, "
+            f"after about 1/(beta x) = {1.0 / (beta * (start - K)):.3g} layers; start there, or at K*"
         )
-    D, E, g, gamma = _expansion(sigma, K, w)
+    D, slope, E, g, gamma = _expansion(sigma, K, w)
     logarithm = gamma / beta**2 - 1.0  # 1/x = -beta l + (gamma/beta - beta) log l + ..
+    # V_6' has 3 (dD/dK) V_4 beside 6 beta V_4^2
+    crossover = max(1.0, abs(logarithm), abs(slope / (beta * D)))
     if start is None or start == K:
         # V_4 = D l;  v' = E,  w' = g D l,  u' = 2 g w  in units of K_dd and K_dd^2
         laws = _from_rest(order, beta, D)
         pair = [Law(0.0), Law(2.0, g * D / 2.0), Law(1.0, E), Law(3.0, g * g * D / 3.0)]
-        return D, 0.0, laws | dict(zip(PAIR, pair, strict=True))
+        return D, 0.0, crossover, laws | dict(zip(PAIR, pair, strict=True))
     kernel = Law(-1.0, -1.0 / beta)
     laws = {"K_0": kernel} | _one_input(HALF, order, kernel, beta**2 * D, 3.0)
     # K_dd ~ l^-p; V_4 = D l/5;  (1 - p) v = -4 v + E,  and in units of K_dd l^2 and K_dd^2 l^3
@@ -278,7 +284,7 @@ def _half_stable(sigma: Resolved, point: CriticalPoint, order: int, start: float
     p = g / beta
     v = _faster(Law(1.0, E / (5.0 - p) if p != 5.0 else None), 4.0, p)
     pair = [Law(-p), Law(2.0, g * D / 20.0), v, Law(3.0, g * g * D / 30.0)]
-    return D, logarithm, laws | dict(zip(PAIR, pair, strict=True))
+    return D, logarithm, crossover, laws | dict(zip(PAIR, pair, strict=True))
 
 
 def _from_rest(order: int, beta: float, D: float) -> dict[str, Law]:
@@ -294,8 +300,8 @@ def _from_rest(order: int, beta: float, D: float) -> dict[str, Law]:
     }
 
 
-def _expansion(sigma: Resolved, K: float, C_W: float) -> tuple[float, float, float, float]:
-    """At K*: D, ``E = C_W^2 <(sigma sigma')^2>``, g and gamma."""
+def _expansion(sigma: Resolved, K: float, C_W: float) -> tuple[float, float, float, float, float]:
+    """At K*: D, dD/dK, ``E = C_W^2 <(sigma sigma')^2>``, g and gamma."""
     x, weights = mesh.nodes(sigma, K, K)
     z = x / sqrt(K)
     density = weights * np.exp(-0.5 * z * z) / sqrt(2.0 * np.pi * K)
@@ -305,6 +311,8 @@ def _expansion(sigma: Resolved, K: float, C_W: float) -> tuple[float, float, flo
     E = C_W**2 * float(density @ (value * first) ** 2)
     # d^r <f>_K / dK^r = <f He_2r(z)> / (2 K)^r
     he_2, he_6 = z**2 - 1.0, z**6 - 15.0 * z**4 + 45.0 * z**2 - 15.0
+    # (<sigma^4> - <sigma^2>^2)' = <(sigma^4 - 2 <sigma^2> sigma^2) He_2>/2K
+    slope = C_W**2 * float(density @ ((value**4 - 2.0 * square * value**2) * he_2)) / (2.0 * K)
     g = C_W * float(density @ (first**2 * he_2)) / (2.0 * K)
     gamma = C_W * float(density @ (value**2 * he_6)) / (2.0 * K) ** 3 / 6.0
-    return D, E, g, gamma
+    return D, slope, E, g, gamma
