@@ -18,11 +18,16 @@ WRONG_CALL, NUMERICS, INTERRUPTED = 2, 3, 4
 
 #: name of the command: (module that holds a command of the same name, line in ``nneft --help``)
 COMMANDS = {
+    "critical": (
+        "nneft.cli.critical",
+        "Critical C_W and C_b of activations, and their universality classes.",
+    ),
     "diagrams": (
         "nneft.cli.diagrams",
         "Feynman diagrams of a connected correlator, with factors and formulas.",
     ),
     "flow": ("nneft.cli.flow", "Kernels and correlators of a network, layer by layer."),
+    "phase": ("nneft.cli.phase", "Phase diagram of an activation over C_W and C_b."),
     "reproduce": ("nneft.cli.reproduce", "Figures 1-5 of arXiv:2305.02334, theory on simulation."),
 }
 

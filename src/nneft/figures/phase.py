@@ -276,4 +276,4 @@ def _shown(data: xr.Dataset) -> np.ndarray:
 def _short(name: str) -> str:
     """A long expression cut, with nothing that would be read as mathematics."""
     plain = re.sub(r"([$\\])", r"\\\1", name)
-    return plain if len(plain) <= 24 else f"{plain[:22]}.."
+    return plain if len(plain) <= 22 else f"{plain[:20]}.."

@@ -1,0 +1,261 @@
+"""``nneft critical``: where an activation is critical, in words and in numbers."""
+
+from __future__ import annotations
+
+import json
+from math import isfinite, sqrt
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nneft._version import __version__
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from nneft.criticality import CriticalPoint, Edge, FixedPoint, FixedPoints
+
+EPILOG = """A weight has the variance C_W/fan_in, a bias C_b. By chi_par a layer multiplies a small
+change of an input's length, by chi_perp the squared distance of two close inputs: by 1 at a
+critical point. Elsewhere xi = -1/ln chi is the depth scale in layers, negative where changes
+grow."""
+
+JSON = "Print JSON; null where there is none, and for infinity."
+
+#: What close inputs do, by phase.
+PHASES = {
+    "ordered": "close inputs merge",
+    "critical": "close inputs neither merge nor part",
+    "chaotic": "close inputs part",
+    "exploding": "kernels grow without end",
+    "vanishing": "kernels fall to zero",
+}
+#: What kernels near K* do there, by stability.
+STABILITIES = {
+    "stable": "kernels nearby tend to K*",
+    "unstable": "kernels nearby leave K*",
+    "stable from below": "kernels below K* tend to it, those above leave",
+    "stable from above": "kernels above K* tend to it, those below leave",
+    "line": "every kernel stays as it is",
+}
+
+
+@click.command(epilog=EPILOG)
+@click.argument("activations", nargs=-1, required=True, metavar="ACTIVATION...")
+@click.option("--C-W", "C_W", type=float, help="Say too what a network does at this C_W.")
+@click.option("--C-b", "C_b", type=float, help="Variance of the biases beside --C-W. [0]")
+@click.option("--json", "as_json", is_flag=True, help=JSON)
+def critical(
+    activations: tuple[str, ...], C_W: float | None, C_b: float | None, as_json: bool
+) -> None:
+    """Critical C_W and C_b of activations, and their universality classes.
+
+    ACTIVATION is a name such as gelu, or an expression: 'x*sigmoid(1.702*x)'.
+    """
+    from nneft.criticality import critical_point
+
+    if C_b is not None and C_W is None:
+        raise ValueError("--C-b needs --C-W: both say where a network stands")
+    found = [critical_point(name) for name in activations]
+    stands = [None if C_W is None else Standing(name, C_W, C_b or 0.0) for name in activations]
+    if as_json:
+        records = [_record(point, at) for point, at in zip(found, stands, strict=True)]
+        report = {"nneft": __version__, "command": "critical", "activations": records}
+        click.echo(json.dumps(finite(report), allow_nan=False))
+        return
+    from nneft.cli.tables import console
+
+    where = console()
+    for i, (point, at) in enumerate(zip(found, stands, strict=True)):
+        if i:
+            where.print()
+        _print(where, point, at)
+
+
+class Standing:
+    """What a network of an activation does at given C_W and C_b.
+
+    Attributes
+    ----------
+    points
+        All fixed points of the kernel.
+    phase, kernel
+        Of the fixed point that a first kernel of 1 tends to.
+    """
+
+    def __init__(self, name: str, C_W: float, C_b: float) -> None:
+        from nneft.criticality import fixed_points, phase_diagram
+
+        self.C_W, self.C_b = C_W, C_b
+        self.points: FixedPoints = fixed_points(name, C_W, C_b)
+        data = phase_diagram(name, [C_W], [C_b])
+        meanings = str(data.phase.attrs["flag_meanings"]).split()
+        self.phase = meanings[int(data.phase[0, 0])]
+        self.kernel = float(data.kernel[0, 0])
+
+
+def verdict(point: CriticalPoint) -> str:
+    """One sentence."""
+    if point.C_W is None or point.C_b is None:
+        return f"{point.activation} has no critical point."
+    assert point.stability is not None
+    kernel = "" if point.kernel is None else f" with K* = {point.kernel:.9g}"
+    return (
+        f"{point.activation} is critical at C_W = {point.C_W:.9g}, C_b = {point.C_b:.9g}{kernel}: "
+        f"{STABILITIES[point.stability]}."
+    )
+
+
+def finite(value: Any) -> Any:
+    """The same with None for infinity and what is not a number, for JSON."""
+    if isinstance(value, dict):
+        return {key: finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(entry) for entry in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
+def _print(where: Console, point: CriticalPoint, at: Standing | None) -> None:
+    said = [verdict(point), *_advice(point), *([] if at is None else [_stands(at)]), ""]
+    said += [f"  {name:<17}{value}" for name, value in _rows(point)]
+    for line in said:
+        where.print(line, markup=False, soft_wrap=True)
+    if at is not None and len(at.points):
+        where.print()
+        where.print(_fixed_points(at))
+
+
+def _advice(point: CriticalPoint) -> list[str]:
+    """How to draw weights; or what to do instead."""
+    if point.C_W is not None and point.C_b is not None:
+        biases = "biases 0" if point.C_b == 0.0 else f"biases with {sqrt(point.C_b):.6g}"
+        return [
+            f"Draw weights with standard deviation {sqrt(point.C_W):.6g}/sqrt(fan_in), {biases}."
+        ]
+    best = point.compromise
+    if best is None:
+        return []
+    if not isfinite(best.kernel):
+        return [
+            f"The nearest to it: C_W -> {best.C_W:.6g} from below, C_b = {best.C_b:.6g}, where "
+            "chi_par and chi_perp tend to 1 as kernels grow."
+        ]
+    return [
+        f"The best compromise: C_W = {best.C_W:.6g}, C_b = {best.C_b:.6g}, where signals and "
+        f"their differences survive some {1.0 / best.measure:.2g} layers."
+    ]
+
+
+def _rows(point: CriticalPoint) -> list[tuple[str, str]]:
+    rows = [("class", point.universality_class), ("because", point.reason)]
+    if point.C_W is not None and point.C_b is not None:
+        kernel = "any" if point.kernel is None else f"{point.kernel:.10g}"
+        rows += [("C_W", f"{point.C_W:.10g}"), ("C_b", f"{point.C_b:.10g}"), ("K*", kernel)]
+        rows += [("stability", str(point.stability))]
+        rows += [("chi_par", f"{point.chi_par:.10g}"), ("chi_perp", f"{point.chi_perp:.10g}")]
+    rows += [(name, f"{value:.10g}") for name, value in point.coefficients.items()]
+    if point.exponents:
+        powers = ", ".join(f"{name} {power:+.6g}" for name, power in point.exponents.items())
+        rows += [("powers of depth", powers)]
+    for other in point.alternatives:
+        said = f"C_W = {other.C_W:.10g}, C_b = {other.C_b:.10g}, K* = {other.kernel:.10g}, class"
+        rows += [("critical too", f"{said} {other.universality_class}, {other.stability}")]
+    if point.edge is not None:
+        rows += [("edge of chaos", _edge(point.edge))]
+    best = point.compromise
+    if best is not None:
+        said = f"C_W = {best.C_W:.10g}, C_b = {best.C_b:.10g}, K* = {best.kernel:.10g}, "
+        said += f"chi_par = {best.chi_par:.7g}, chi_perp = {best.chi_perp:.7g}; "
+        said += f"max |ln chi| = {best.measure:.4g} is least there"
+        rows += [("compromise", said)]
+    return rows
+
+
+def _edge(edge: Edge) -> str:
+    if not len(edge):
+        return "chi_perp = 1 needs C_b < 0 at every K*"
+    first = f"C_W = {edge.C_W[0]:.6g}, C_b = {edge.C_b[0]:.6g}"
+    last = f"C_W = {edge.C_W[-1]:.3g}, C_b = {edge.C_b[-1]:.3g}"
+    return f"chi_perp = 1 from {first} (K* = {edge.kernel[0]:.6g}) to {last}; nneft phase draws it"
+
+
+def _stands(at: Standing) -> str:
+    here = f"At C_W = {at.C_W:.9g}, C_b = {at.C_b:.9g} it is {at.phase}: {PHASES[at.phase]}"
+    if at.phase in ("exploding", "vanishing"):
+        return f"{here}."
+    return f"{here}, and a kernel of 1 tends to K* = {at.kernel:.9g}."
+
+
+def _fixed_points(at: Standing) -> Any:
+    from rich.table import Table
+
+    sheet = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2))
+    heads = ("K*", "stability", "chi_par", "xi_par", "chi_perp", "xi_perp", "c*", "phase")
+    for head in heads:
+        sheet.add_column(head, justify="left" if head in ("stability", "phase") else "right")
+    for p in at.points:
+        cells = [f"{p.kernel:.9g}", p.stability]
+        for chi in (p.chi_par, p.chi_perp):
+            cells += [f"{chi:.7g}", f"{_depth(chi):.4g}"]
+        sheet.add_row(*cells, f"{p.correlation:.7g}", p.phase)
+    return sheet
+
+
+def _depth(chi: float) -> float:
+    import numpy as np
+
+    from nneft.criticality.chi import depth_scale
+
+    return float(depth_scale(np.array(chi)))
+
+
+def _record(point: CriticalPoint, at: Standing | None) -> dict[str, Any]:
+    best, edge = point.compromise, point.edge
+    curve = None
+    if edge is not None:
+        names = ("kernel", "C_W", "C_b", "chi_par")
+        curve = {name: getattr(edge, name).tolist() for name in names}
+    return {
+        **_one(point),
+        "verdict": verdict(point),
+        "reason": point.reason,
+        "alternatives": [_one(other) | {"reason": other.reason} for other in point.alternatives],
+        "edge": curve,
+        "compromise": None if best is None else dict(best._asdict()),
+        "at": None if at is None else _standing(at),
+    }
+
+
+def _one(point: CriticalPoint) -> dict[str, Any]:
+    keys = (
+        *("activation", "universality_class", "C_W", "C_b", "kernel", "stability"),
+        *("chi_par", "chi_perp", "coefficients", "exponents"),
+    )
+    return {key: getattr(point, key) for key in keys}
+
+
+def _standing(at: Standing) -> dict[str, Any]:
+    return {
+        "C_W": at.C_W,
+        "C_b": at.C_b,
+        "phase": at.phase,
+        "kernel": at.kernel,
+        "fixed_points": [_fixed(p) for p in at.points],
+        "every_kernel_is_fixed": at.points.line,
+        "explodes_above": at.points.explodes_above,
+        "reason": at.points.reason,
+    }
+
+
+def _fixed(p: FixedPoint) -> dict[str, Any]:
+    return {
+        "kernel": p.kernel,
+        "stability": p.stability,
+        "chi_par": p.chi_par,
+        "chi_perp": p.chi_perp,
+        "xi_par": _depth(p.chi_par),
+        "xi_perp": _depth(p.chi_perp),
+        "correlation": p.correlation,
+        "correlations": [{"c": c.c, "chi": c.chi} for c in p.correlations],
+        "phase": p.phase,
+    }
