@@ -264,9 +264,10 @@ def _half_stable(sigma: Resolved, point: CriticalPoint, order: int, start: float
     K, w = point.kernel, point.C_W
     beta = point.coefficients["curvature"]
     if start is not None and (start - K) * beta > 0.0:
+        leave = 1.0 / (beta * (start - K))
         raise ValueError(
             f"kernels on the side of {start:g} leave K* = {K:.9g}, which is {point.stability}, "
-            f"after about 1/(beta x) = {1.0 / (beta * (start - K)):.3g} layers; start there, or at K*"
+            f"after about 1/(beta x) = {leave:.3g} layers; start there, or at K*"
         )
     D, slope, E, g, gamma = _expansion(sigma, K, w)
     logarithm = gamma / beta**2 - 1.0  # 1/x = -beta l + (gamma/beta - beta) log l + ..
