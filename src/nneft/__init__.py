@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from nneft.files import load
     from nneft.finite_width.one_input import exact
     from nneft.network import Network
+    from nneft.parameterizations import Initialization, Recipe, initialization, recipe
     from nneft.rg.contributions import Contributions, contributions
     from nneft.rg.driver import flow
     from nneft.rg.flow import Flow
@@ -44,12 +45,15 @@ if TYPE_CHECKING:
     from nneft.rg.resummation import Resummation
     from nneft.rg.sensitivity import Response, Sensitivity
     from nneft.rg.validity import Validity
+    from nneft.tuning import Advice, Budget, Tuning, advise, budget, tune
 
 # Looked up when first asked for, so that importing the package, and the command line's --help, take
 # no time: NumPy and SciPy are loaded by what needs them.
 _HOMES = {
     "Action": "nneft.actions",
     "Activation": "nneft.activations",
+    "Advice": "nneft.tuning",
+    "Budget": "nneft.tuning",
     "Comparison": "nneft.comparison",
     "Contributions": "nneft.rg.contributions",
     "CriticalPoint": "nneft.criticality",
@@ -62,14 +66,19 @@ _HOMES = {
     "FixedPoints": "nneft.criticality",
     "Flow": "nneft.rg.flow",
     "GhostCancellation": "nneft.actions",
+    "Initialization": "nneft.parameterizations",
     "Network": "nneft.network",
     "NumericsError": "nneft.errors",
+    "Recipe": "nneft.parameterizations",
     "Response": "nneft.rg.sensitivity",
     "Resummation": "nneft.rg.resummation",
     "Sensitivity": "nneft.rg.sensitivity",
     "Susceptibility": "nneft.criticality",
+    "Tuning": "nneft.tuning",
     "Validity": "nneft.rg.validity",
     "action": "nneft.actions",
+    "advise": "nneft.tuning",
+    "budget": "nneft.tuning",
     "compare": "nneft.comparison",
     "contributions": "nneft.rg.contributions",
     "critical_point": "nneft.criticality",
@@ -79,16 +88,21 @@ _HOMES = {
     "fixed_points": "nneft.criticality",
     "flow": "nneft.rg.driver",
     "ghost_cancellation": "nneft.actions",
+    "initialization": "nneft.parameterizations",
     "kernel": "nneft.rg.pairwise",
     "load": "nneft.files",
     "phase_diagram": "nneft.criticality",
+    "recipe": "nneft.parameterizations",
     "sample": "nneft.ensemble",
     "susceptibility": "nneft.criticality",
+    "tune": "nneft.tuning",
 }
 
 __all__ = [
     "Action",
     "Activation",
+    "Advice",
+    "Budget",
     "Comparison",
     "Contributions",
     "CriticalPoint",
@@ -101,15 +115,20 @@ __all__ = [
     "FixedPoints",
     "Flow",
     "GhostCancellation",
+    "Initialization",
     "Network",
     "NumericsError",
+    "Recipe",
     "Response",
     "Resummation",
     "Sensitivity",
     "Susceptibility",
+    "Tuning",
     "Validity",
     "__version__",
     "action",
+    "advise",
+    "budget",
     "compare",
     "contributions",
     "critical_point",
@@ -119,11 +138,14 @@ __all__ = [
     "fixed_points",
     "flow",
     "ghost_cancellation",
+    "initialization",
     "kernel",
     "load",
     "phase_diagram",
+    "recipe",
     "sample",
     "susceptibility",
+    "tune",
 ]
 
 

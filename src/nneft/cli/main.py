@@ -29,6 +29,10 @@ COMMANDS = {
     "flow": ("nneft.cli.flow", "Kernels and correlators of a network, layer by layer."),
     "phase": ("nneft.cli.phase", "Phase diagram of an activation over C_W and C_b."),
     "reproduce": ("nneft.cli.reproduce", "Figures 1-5 of arXiv:2305.02334, theory on simulation."),
+    "tune": (
+        "nneft.cli.tune",
+        "Which C_W and C_b for an activation at this depth and width, and what to type.",
+    ),
 }
 
 

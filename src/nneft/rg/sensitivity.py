@@ -126,10 +126,23 @@ def sensitivity(flow: Flow) -> Sensitivity:
     nneft.NumericsError
         An expectation that cannot be had.
     """
+    *_, (_, changes) = every_layer(flow)
+    # The changes of layer l's C_W and C_b come in turn.
+    return Sensitivity(
+        flow, {name: tuple(v[i::2] for v in changes) for i, name in enumerate(CONSTANTS)}
+    )
+
+
+def every_layer(flow: Flow) -> Iterator[tuple[int, series.Cumulants]]:
+    """Each layer l with the changes of its cumulants by C_W and C_b of layers 1..l, in turn.
+
+    For each k: (2 l, multisets, order + 1), on distinct inputs. Errors as of `sensitivity`.
+    """
     network, order = flow.network, flow.order
     steps = _Steps(flow)
     shift = steps.inside(_shift(flow))
     carried = _joined(_of_first(flow, steps, shift))
+    yield 1, steps.outside(carried)
     for layer, given, found, ratio in steps:
         C_W = float(network.C_W[layer - 1])
         below = _scaled(carried, ratio)
@@ -140,10 +153,7 @@ def sensitivity(flow: Flow) -> Sensitivity:
         by_C_W = tuple(k * C_W ** (k - 1) * v[None] for k, v in enumerate(found.cumulants, start=1))
         by_C_W[0][0, :, 0] = given.mean
         carried = _joined((carried, by_C_W, _shifted(shift, order)))
-    carried = steps.outside(carried)
-    # The changes of layer l's C_W and C_b come in turn.
-    by = {name: tuple(v[i::2] for v in carried) for i, name in enumerate(CONSTANTS)}
-    return Sensitivity(flow, by)
+        yield layer, steps.outside(carried)
 
 
 def response(flow: Flow, points: int, layer: int) -> Response:

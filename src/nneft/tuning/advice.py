@@ -7,7 +7,7 @@ from typing import Any
 from nneft.activations import Activation
 from nneft.criticality import CriticalPoint, critical_point
 from nneft.parameterizations import Recipe, recipe
-from nneft.tuning.budget import Budget, budget
+from nneft.tuning.depth import Budget, budget
 from nneft.tuning.start import start_network
 from nneft.tuning.tuning import Tuning, tune
 

@@ -20,7 +20,7 @@ from nneft.rg import series
 from nneft.rg.components import Components
 from nneft.rg.driver import flow
 from nneft.rg.flow import Flow
-from nneft.tuning.gradients import every_layer
+from nneft.rg.sensitivity import every_layer
 from nneft.tuning.profile import profile_of, sizes
 
 #: Smallest C_W as a part of the one it starts from.
@@ -62,7 +62,10 @@ class Balance:
         upper, size = np.triu_indices(len(self.kernel)), sizes(self.goal)
         each = self.kernel_weight / len(upper[0])
         total, slope = 0.0, np.zeros(len(constants))
-        for layer, changes in every_layer(found):
+        for layer, every in every_layer(found):
+            if layer == 1:  # the first kernel is given
+                continue
+            changes = tuple(v[2:] for v in every)
             l, eps = layer - 1, 1.0 / below[layer - 1]
             moved = reader.dense(list(changes[0] @ np.array([1.0, eps])), 1)
             off = (mean[l] - self.goal[l]) / size[l]
