@@ -5,6 +5,7 @@ from math import comb, factorial, pi
 
 import pytest
 
+from nneft.criticality.point import critical_point
 from nneft.criticality.scaling import scaling
 from nneft.criticality.universal import AT, FLAT, HALF, KINKED, SMOOTH, Diffusion, moment, ratio
 
@@ -139,6 +140,26 @@ def test_half_stable_class():
     assert at.laws["K_1"].amplitude == pytest.approx(beta * at.noise / 2.0, rel=1e-12)
     assert beside.laws["K_1"].amplitude == pytest.approx(beta * at.noise / 20.0, rel=1e-12)
     assert at.laws["V_6"].amplitude == pytest.approx(2.0 * beta * at.noise**2, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["tanh", "sin", "elu", "selu", "relu", "linear", "gelu", "mish"])
+def test_critical_points_say_the_same(name):
+    point = critical_point(name)
+    side = 1.001 if point.stability == "stable from above" else 0.999
+    laws = scaling(name, kernel=side * point.kernel if point.kernel else None).laws
+    assert point.exponents
+    for quantity, exponent in point.exponents.items():
+        # Of ReLU's two inputs the angle falls, although the difference of close ones stays.
+        same = {"difference": "1-c" if name == "relu" else "K_dd"}.get(quantity, quantity)
+        assert laws[same].exponent == pytest.approx(exponent, abs=1e-12), quantity
+
+
+def test_angles_of_relu():
+    """``theta' = theta (1 - theta/3 pi)``, so ``theta -> 3 pi/l`` and ``1 - c = theta^2/2``."""
+    law = scaling("relu").laws["1-c"]
+    assert (law.exponent, law.amplitude) == (-2.0, pytest.approx(4.5 * pi**2, rel=1e-14))
+    assert "1-c" not in scaling("linear").laws
+    assert "1-c" not in scaling("elu").laws
 
 
 def test_what_has_no_deep_law():

@@ -33,6 +33,8 @@ LAYERS = 150
 LEAST = 100
 #: Misfits below which none is better, and the least absolute uncertainty of a fit.
 FLAT, FLOOR = 1e-13, 1e-9
+#: Correlation that two inputs start with.
+HALFWAY = 0.5
 #: An exponent more uncertain than this is none.
 MOST = 1.0
 
@@ -153,7 +155,7 @@ def critical_exponents(
     first, logs = known.laws.get("K_0"), known.logarithm != 0.0
     shift = _shift(values["K_0"]) if first is not None and first.exponent != 0.0 else 0.0
     rows = {
-        name: _fitted(values[name], law, shift, logs, known.crossover)
+        name: _fitted(values[name], law, shift, logs or name == "1-c", known.crossover)
         for name, law in known.laws.items()
     }
     return Exponents(known, depth, float(start), shift, rows)
@@ -169,6 +171,10 @@ def _quantities(made: Flow, known: Scaling) -> Iterator[tuple[str, Array]]:
     pair = close_pair(made)
     close = [pair.log_K_dd, _log(pair.V_00dd), _log(pair.V_0d0d), _log(pair.V_dddd)]
     yield from zip(PAIR, close, strict=True)
+    if "1-c" in known.laws:
+        start = made.K(0)[0] * np.array([[1.0, HALFWAY], [HALFWAY, 1.0]])
+        K = flow(made.network, kernel=start, order=0).K(0)
+        yield "1-c", _log(1.0 - K[:, 0, 1] / K[:, 0, 0])
 
 
 def _log(values: Array) -> Array:

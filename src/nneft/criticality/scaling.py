@@ -15,7 +15,7 @@ Two close inputs: ``phi_0`` their common part, ``phi_d`` their small difference,
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from math import sqrt
+from math import pi, sqrt
 from typing import Any
 
 import numpy as np
@@ -74,7 +74,8 @@ class Scaling:
         points, whose ``K' - K* = x + beta x^2 + ..`` has a beta that is nearly zero.
     laws
         By name: "K_0" (``K_0 - K*``), "K_1", .., "V_4", "V_6", .., then "K_dd",
-        "V_00dd/K_dd", "V_0d0d/K_dd", "V_dddd/K_dd^2". What vanishes is left out.
+        "V_00dd/K_dd", "V_0d0d/K_dd", "V_dddd/K_dd^2"; where slopes differ at the origin "1-c", c
+        the correlation of two inputs that are not infinitely close. What vanishes is left out.
     """
 
     activation: str
@@ -175,7 +176,17 @@ def _flat(at: Origin, order: int, K: float) -> Found:
     laws = {"K_0": Law(0.0, K)} | _one_input(FLAT, order, Law(0.0, K), D, 1.0)
     pair = {"K_dd": Law(0.0)} | ({"V_00dd/K_dd": Law(1.0, (B - 1.0) * K)} if B > 1.0 else {})
     pair |= {"V_0d0d/K_dd": Law(1.0, B * K), "V_dddd/K_dd^2": Law(1.0, D)}
-    return D, 0.0, 1.0, laws | pair
+    return D, 0.0, 1.0, laws | pair | _angle(at)
+
+
+def _angle(at: Origin) -> dict[str, Law]:
+    """``1 - c' = (1 - c) - kappa (1 - c)^(3/2)``: so ``1 - c -> 4/(kappa l)^2``.
+
+    For ``sigma = alpha x + beta |x|``, ``c = cos(theta)``, and ``lambda = beta^2/A_2``
+    ``c' = c + lambda (2/pi) (sin(theta) - theta c)``, hence ``kappa = lambda 2^(5/2)/(3 pi)``.
+    """
+    share = (0.5 * (at.slopes[1] - at.slopes[0])) ** 2 / at.A_2
+    return {"1-c": Law(-2.0, 9.0 * pi**2 / (8.0 * share**2))} if share > 0.0 else {}
 
 
 def _at_zero(sigma: Resolved, point: CriticalPoint, order: int) -> Found:
@@ -200,7 +211,7 @@ def _at_zero(sigma: Resolved, point: CriticalPoint, order: int) -> Found:
     logarithm = -((rho + 1.0) / 2.0 - d / c**2) / rho**2
     laws = {"K_0": kernel} | _one_input(diffusion, order, kernel, D, 1.0)
     p = g / (rho * c)
-    return D, logarithm, max(1.0, abs(logarithm)), laws | _close(rho, p, D, B, kernel)
+    return D, logarithm, max(1.0, abs(logarithm)), laws | _close(rho, p, D, B, kernel) | _angle(at)
 
 
 def _a_2(sigma: Resolved) -> float:
@@ -305,7 +316,7 @@ def _expansion(sigma: Resolved, K: float, C_W: float) -> tuple[float, float, flo
     """At K*: D, dD/dK, ``E = C_W^2 <(sigma sigma')^2>``, g and gamma."""
     x, weights = mesh.nodes(sigma, K, K)
     z = x / sqrt(K)
-    density = weights * np.exp(-0.5 * z * z) / sqrt(2.0 * np.pi * K)
+    density = weights * np.exp(-0.5 * z * z) / sqrt(2.0 * pi * K)
     value, first = sigma.derivatives(x, 1)
     square = float(density @ value**2)
     D = C_W**2 * float(density @ (value**2 - square) ** 2)
