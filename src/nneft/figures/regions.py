@@ -12,8 +12,10 @@ if TYPE_CHECKING:
 
 #: Pixels along either side of the picture in which room is looked for.
 PIXELS = 160
-#: Size of a name in points: of a letter, and of a line with what is left free around it.
-LETTER, LINE = 5.0, 13.0
+#: Sizes of letters in points, and whether upright, in the order in which they are tried.
+TRIED = ((10.0, False), (8.0, False), (10.0, True), (8.0, True))
+#: Of the letters' size: the width of one, the height of a line with what is left free around it.
+LETTER, LINE = 0.5, 1.3
 NAMED = ("ordered", "chaotic", "exploding")
 
 
@@ -25,17 +27,22 @@ def name_regions(axes: Axes, data: xr.Dataset) -> None:
     w = np.linspace(data.C_W.values[0], data.C_W.values[-1], PIXELS)
     b = np.linspace(data.C_b.values[0], data.C_b.values[-1], PIXELS)
     picture = data.phase.values[np.ix_(_nearest(data.C_W.values, w), _nearest(data.C_b.values, b))]
-    box = axes.get_position()
+    panel = axes.get_position()
     figure = axes.get_figure(root=True)
     assert figure is not None
-    size = 72.0 * figure.get_size_inches() * (box.width, box.height)
+    size = 72.0 * figure.get_size_inches() * (panel.width, panel.height)
     for name in NAMED:
-        place = _roomiest(picture == meanings.index(name), name, size)
-        if place is not None:
-            axes.text(
-                w[place[0]], b[place[1]], name, ha="center", va="center", fontsize=10, zorder=6,
-                path_effects=[withStroke(linewidth=2.5, foreground="white")],
-            )  # fmt: skip
+        for letters, upright in TRIED:
+            box = ((LETTER * len(name) + 0.8) * letters, LINE * letters)
+            box = box[::-1] if upright else box
+            place = _roomiest(picture == meanings.index(name), box[0] / size[0], box[1] / size[1])
+            if place is not None:
+                axes.text(
+                    w[place[0]], b[place[1]], name, fontsize=letters, zorder=6,
+                    ha="center", va="center", rotation=90 if upright else 0,
+                    path_effects=[withStroke(linewidth=2.5, foreground="white")],
+                )  # fmt: skip
+                break
 
 
 def _nearest(axis: np.ndarray, places: np.ndarray) -> np.ndarray:
@@ -43,11 +50,10 @@ def _nearest(axis: np.ndarray, places: np.ndarray) -> np.ndarray:
     return np.searchsorted(middles, places)
 
 
-def _roomiest(region: np.ndarray, name: str, size: np.ndarray) -> tuple[int, int] | None:
-    """Where a name of its width and height fits best, in pixels; None where it does not."""
+def _roomiest(region: np.ndarray, width: float, height: float) -> tuple[int, int] | None:
+    """Where a box, in parts of the picture's, fits best, in pixels; None where it does not."""
     from scipy.ndimage import distance_transform_cdt, zoom
 
-    width, height = (LETTER * len(name) + 8.0) / size[0], LINE / size[1]
     # squeezed so that the name is a square, whose room the chessboard's metric measures
     squeeze = height / width
     squeezed = zoom(region.astype(np.uint8), (squeeze, 1.0), order=0)
