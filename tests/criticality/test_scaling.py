@@ -3,8 +3,10 @@
 from fractions import Fraction as F
 from math import comb, factorial, pi
 
+import numpy as np
 import pytest
 
+import nneft
 from nneft.criticality.point import critical_point
 from nneft.criticality.scaling import scaling
 from nneft.criticality.universal import AT, FLAT, HALF, KINKED, SMOOTH, Diffusion, moment, ratio
@@ -105,6 +107,23 @@ def test_smooth_class(name, a_1):
 def test_tanh_logarithm():
     """``<tanh^2> = K - 2 K^2 + 17/3 K^3``."""
     assert scaling("tanh").logarithm == pytest.approx(5 / 12, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "rho", "first"), [("tanh", 1.0, 1.0), ("sin", 1.0, 1.0), ("elu", 0.5, 1.0)]
+)
+def test_logarithms_of_flows(name, rho, first):
+    """``K_0^-rho = amplitude^-rho l (1 - rho e log(l)/l + ..)``."""
+    found, depth = scaling(name), 600
+    net = nneft.Network((1,) * (depth + 1), name, found.C_W, found.C_b)
+    y = nneft.flow(net, kernel=first, order=0).K(0).ravel() ** -rho
+    l = np.arange(60.0, depth + 1)
+    log = np.log(l)
+    columns = [l, log, *(log**j / l**m for m in range(4) for j in range(m + 1))]
+    A = np.stack(columns, axis=1)
+    slope, got = np.linalg.lstsq(A / A[-1], y[59:], rcond=1e-15)[0][:2] / A[-1, :2]
+    assert slope == pytest.approx(found.laws["K_0"].amplitude ** -rho, rel=1e-6)
+    assert got == pytest.approx(-rho * found.logarithm * slope, rel=1e-3)
 
 
 def test_scale_invariant_class():
