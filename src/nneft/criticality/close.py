@@ -2,7 +2,7 @@
 
 ``phi_1 = phi_0 + phi_d/2``, ``phi_2 = phi_0 - phi_d/2`` with ``phi_d`` small and orthogonal to
 ``phi_0``. To leading order in it ``sigma_d = sigma'(phi_0) phi_d``, so that one layer is made of
-averages over ``phi_0`` alone (PDLT 5.3, there parallel and perpendicular perturbations):
+averages over ``phi_0`` alone (PDLT 5, there parallel and perpendicular perturbations):
 
     K_dd' = chi_perp K_dd ,                        g = d chi_perp/dK
     V_00dd' = cov + chi_par (chi_perp V_00dd + g K_dd V_4)

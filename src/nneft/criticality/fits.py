@@ -18,8 +18,9 @@ from scipy.optimize import minimize_scalar
 
 from nneft.activations import Activation
 from nneft.criticality.close import close_pair
+from nneft.criticality.laws import PAIR, Law
 from nneft.criticality.point import SCALE_INVARIANT
-from nneft.criticality.scaling import PAIR, Law, Scaling, scaling
+from nneft.criticality.scaling import Scaling, scaling
 from nneft.gaussian.base import Array
 from nneft.network import Network
 from nneft.rg.driver import flow

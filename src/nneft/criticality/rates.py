@@ -1,7 +1,7 @@
 """Off criticality everything is exponential in the depth, at rates that are multiples of ln chi.
 
 At leading order a layer takes ``V_2k`` to ``chi_par^k V_2k`` plus what lower correlators and the
-layer itself add (BCCZ 27-30), so three things have rates, and they are not the same:
+layer itself add (BCCZ 27, 30), so three things have rates, and they are not the same:
 
 *response*   A change of ``V_2k`` alone, at one layer, is ``exp(k l ln chi_par)`` of itself l layers
              deeper, for all k: BCCZ's statement. With m pairs of differences of close inputs among
@@ -126,7 +126,7 @@ def rates(network: Network, *, kernel: float = 1.0, order: int = 3) -> Rates:
 
     Notes
     -----
-    BCCZ (30) and the paragraph after it.
+    BCCZ (27), (30).
     """
     w, b = _constants(network)
     net = Network((1,) * (network.depth + 1), network.activation, w, b)
