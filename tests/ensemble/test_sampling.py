@@ -123,7 +123,7 @@ def test_what_is_finished_before_an_interruption_can_be_kept(small_blocks):
         ({"seed": None}, "seed must be an integer"),
         ({"method": "magic"}, "method must be 'chain' or 'weights', got 'magic'"),
         ({"dtype": "float16"}, "dtype must be 'float64' or 'float32', got 'float16'"),
-        ({"points": 6}, "points must be 4, or 2"),
+        ({"points": 5}, "points must be 4, 6, 8, or 2"),
         ({"inputs": None}, "either inputs= or kernel="),
         ({"kernel": [[1.0]]}, "either inputs= or kernel="),
         ({"inputs": [[np.nan, 1.0]]}, "finite"),

@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nneft._version import __version__
+from nneft.conventions import pairs
 from nneft.ensemble.accumulate import CoMoments, Moments
+from nneft.ensemble.cumulants import CentralSums
 from nneft.ensemble.ensemble import Ensemble, Source
+from nneft.ensemble.higher import distinct_components
+from nneft.ensemble.places import multisets
 from nneft.errors import NumericsError
 
 if TYPE_CHECKING:
@@ -21,6 +25,8 @@ LABELS = {
     "kernel": "<G>, mean kernel",
     "V_4": "n_{l-1} Cov(G_12, G_34), unbiased estimate at finite width",
 }
+#: Distinct components of k pairs, k = 2, 3, ..
+COMPONENTS = ("pairs", "triple", "quadruple")
 
 
 def to_xarray(ensemble: Ensemble) -> xarray.Dataset:
@@ -29,7 +35,9 @@ def to_xarray(ensemble: Ensemble) -> xarray.Dataset:
     ``kernel`` and ``V_4`` come with ``error_kernel`` and ``error_V_4``; what cannot be given (from
     one network, or beyond double precision) is left out, the attribute ``left_out`` says why.
     ``moments_*``, over layers 2..L and unordered pairs, are sums about the mean in units of powers
-    of ``2**moments_exponent``.
+    of ``2**moments_exponent``. ``V_6`` and ``V_8`` are given over their distinct components,
+    ``triple`` and ``quadruple`` of unordered pairs, of the inputs ``inputs_V_6``, ``inputs_V_8``;
+    ``cumulants_*`` are the sums behind them, group by group.
     """
     import xarray
 
@@ -37,6 +45,10 @@ def to_xarray(ensemble: Ensemble) -> xarray.Dataset:
     variables: dict[str, Any] = {"first_kernel": (("x1", "x2"), ensemble.first_kernel)}
     estimates, left_out = _estimates(ensemble)
     variables |= estimates | _moments(ensemble.moments)
+    if ensemble.cumulants is not None:
+        higher, missing = _higher(ensemble, ensemble.cumulants)
+        variables |= higher | _cumulants(ensemble.cumulants)
+        left_out = "; ".join(filter(None, [left_out, missing]))
     coordinates = {"layer": layers, "sampled_layer": layers[1:]}
     attributes = _attributes(ensemble) | {"left_out": left_out}
     return xarray.Dataset(variables, coords=coordinates, attrs=attributes)
@@ -57,6 +69,40 @@ def _estimates(ensemble: Ensemble) -> tuple[dict[str, Any], str]:
         error = {"long_name": f"standard error of {name}"}
         variables[f"error_{name}"] = (dims, estimate.error, error)
     return variables, "; ".join(left_out)
+
+
+def _higher(ensemble: Ensemble, held: CentralSums) -> tuple[dict[str, Any], str]:
+    variables: dict[str, Any] = {}
+    left_out = []
+    of_pair = np.array(pairs(len(ensemble.first_kernel)))
+    for k in range(3, held.order + 1):
+        name, distinct = f"V_{2 * k}", COMPONENTS[k - 2]
+        inputs = of_pair[multisets(len(of_pair), k)].reshape(-1, 2 * k)
+        try:
+            estimate = distinct_components(held, ensemble.widths, k)
+        except (ValueError, NumericsError) as reason:
+            left_out.append(f"{name}: {reason}")
+            continue
+        label = f"n_{{l-1}}^{k - 1} kappa_{k}(G), unbiased estimate at finite width"
+        error = {"long_name": f"standard error of {name}"}
+        dims = ("layer", distinct)
+        variables[f"inputs_{name}"] = ((distinct, f"position_{name}"), inputs)
+        variables[name] = (dims, estimate.mean, {"long_name": label})
+        variables[f"error_{name}"] = (dims, estimate.error, error)
+    return variables, "; ".join(left_out)
+
+
+def _cumulants(held: CentralSums) -> dict[str, Any]:
+    dims = ("group", "sampled_layer")
+    variables: dict[str, Any] = {
+        "cumulants_exponent": (dims[1:], held.exponent),
+        "cumulants_count": (dims[:1], held.count),
+        "cumulants_mean": ((*dims, "pair"), held.mean),
+        "cumulants_size": ((), held.size),
+    }
+    for k, sums in enumerate(held.sums, start=2):
+        variables[f"cumulants_s{k}"] = ((*dims, COMPONENTS[k - 2]), sums)
+    return variables
 
 
 def _moments(moments: Moments) -> dict[str, Any]:
@@ -111,6 +157,15 @@ def from_xarray(dataset: xarray.Dataset) -> Ensemble:
         raw["moments_square"],
         co,
     )
+    cumulants = None
+    if "cumulants_count" in raw:
+        cumulants = CentralSums(
+            raw["cumulants_exponent"].astype(np.int64),
+            raw["cumulants_count"].astype(np.int64),
+            raw["cumulants_mean"],
+            tuple(raw[f"cumulants_s{k}"] for k in (2, 3, 4) if f"cumulants_s{k}" in raw),
+            int(raw["cumulants_size"]),
+        )
     return Ensemble(
         tuple(json.loads(attributes["widths"])),
         tuple(json.loads(attributes["C_W"])),
@@ -119,4 +174,5 @@ def from_xarray(dataset: xarray.Dataset) -> Ensemble:
         raw["first_kernel"],
         moments,
         tuple(Source(**source) for source in json.loads(attributes["sources"])),
+        cumulants,
     )

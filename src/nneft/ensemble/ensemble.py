@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -10,8 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nneft.conventions import pairs
+from nneft.ensemble import higher
 from nneft.ensemble.accumulate import Moments
-from nneft.ensemble.estimate import Estimate, covariance_estimate, mean_estimate
+from nneft.ensemble.cumulants import CentralSums
+from nneft.ensemble.estimate import (
+    Estimate,
+    after_first_layer,
+    covariance_estimate,
+    mean_estimate,
+)
 from nneft.errors import NumericsError
 
 if TYPE_CHECKING:
@@ -41,6 +50,7 @@ class Ensemble:
     first_kernel : (N, N) ``G^(1)``, which is not random.
     moments : of the kernels of layers 2..L, over unordered pairs of inputs.
     sources : which random networks these are.
+    cumulants : third and fourth central sums of the same kernels, or None without V_6 and V_8.
     """
 
     widths: tuple[int, ...]
@@ -50,6 +60,7 @@ class Ensemble:
     first_kernel: Array
     moments: Moments
     sources: tuple[Source, ...]
+    cumulants: CentralSums | None = None
 
     @property
     def networks(self) -> int:
@@ -72,34 +83,63 @@ class Ensemble:
         with np.errstate(over="ignore"):
             mean = mean_estimate(self.moments)
         return Estimate(
-            _after(self.first_kernel, mean.mean[:, at], "<G>"),
-            _after(np.zeros_like(self.first_kernel), mean.error[:, at], "the error of <G>"),
+            after_first_layer(self.first_kernel, mean.mean[:, at], "<G>"),
+            after_first_layer(
+                np.zeros_like(self.first_kernel), mean.error[:, at], "the error of <G>"
+            ),
             self.networks,
         )
 
-    def V(self, points: int) -> Estimate:
-        """``V_4(x1,x2;x3,x4) = n_{l-1} Cov(G_12, G_34)`` at finite width (BCCZ 28), unbiased.
+    @property
+    def points(self) -> int:
+        """The largest correlator held: 2 (``<G>`` alone), 4, 6 or 8."""
+        if self.cumulants is not None:
+            return 2 * self.cumulants.order
+        return 2 if self.moments.co is None else 4
+
+    def V(self, points: int, *, at: Sequence[int] | None = None) -> Estimate:
+        """``V_2k = n_{l-1}^{k-1} kappa_k(G, .., G)`` at finite width (BCCZ 28), unbiased.
+
+        ``V_4(x1,x2;x3,x4) = n_{l-1} Cov(G_12, G_34)``; ``V_6`` and ``V_8`` from third and fourth
+        k-statistics, their errors by leaving out groups of networks in turn.
 
         Parameters
         ----------
-        points : 4.
+        points : 4, 6 or 8.
+        at : indices of ``points`` inputs, two by two a pair: one component, (L,), without the
+            dense array.
 
         Returns
         -------
         Estimate
-            mean and error (L, N, N, N, N); layer 1 is exactly 0, its kernel is not random.
+            mean and error (L, N, .., N) with ``points`` axes of inputs, or (L,) with ``at``;
+            layer 1 is exactly 0, its kernel is not random.
 
         Raises
         ------
-        ValueError
-            for other points, for fewer than two networks, or if only ``<G>`` was accumulated.
+        ValueError, TypeError
+            for points that were not accumulated, for too few networks (2 for V_4, k + 1 for
+            others), for indices out of range or of the wrong number, for more than 2 GiB.
         NumericsError
-            where V_4 overflows or underflows, naming the layer.
+            where it overflows or underflows, naming the layer.
         """
-        if points != 4 or self.moments.co is None:
-            held = "<G> (.kernel)" if self.moments.co is None else "<G> (.kernel) and V(4)"
-            raise ValueError(f"V({points}) was asked for, but this ensemble holds {held}")
+        if points not in (4, 6, 8) or points > self.points:
+            wanted = f"V({points}) was asked for"
+            if points in (4, 6, 8):
+                wanted += f" (sample with points={points})"
+            raise ValueError(f"{wanted}, but this ensemble holds {_held(self.points)}")
         self._need_two()
+        indices = None if at is None else self._checked(at, points)
+        if points == 4:
+            return self._four_points(indices)
+        assert self.cumulants is not None
+        index = self._pair_index()
+        if indices is None:
+            return higher.dense(self.cumulants, self.widths, points // 2, index)
+        asked = index[np.array(indices[::2]), np.array(indices[1::2])]
+        return higher.one_component(self.cumulants, self.widths, asked)
+
+    def _four_points(self, indices: tuple[int, ...] | None) -> Estimate:
         at = self._pair_index()
         left, right = at[:, :, None, None], at[None, None, :, :]
         # BCCZ (28): V_4^(l) = n_{l-1} kappa_2(G^(l), G^(l))
@@ -109,9 +149,11 @@ class Ensemble:
             v4 = covariance * above
         _no_underflow(self.moments, covariance)
         zero = np.zeros(4 * (len(self.first_kernel),))
+        if indices is not None:
+            left, right, zero = at[indices[:2]], at[indices[2:]], np.zeros(())
         return Estimate(
-            _after(zero, v4.mean[:, left, right], "V_4"),
-            _after(zero, v4.error[:, left, right], "the error of V_4"),
+            after_first_layer(zero, v4.mean[:, left, right], "V_4"),
+            after_first_layer(zero, v4.error[:, left, right], "the error of V_4"),
             self.networks,
         )
 
@@ -121,8 +163,8 @@ class Ensemble:
         Raises
         ------
         ValueError
-            if the networks or first kernels differ, if one holds V_4 and the other does not, or
-            if the two share random numbers (same seed, overlapping networks).
+            if the networks or first kernels differ, if the two do not hold the same correlators,
+            or if they share random numbers (same seed, overlapping networks).
         """
         for name in ("widths", "C_W", "C_b", "activation"):
             ours, theirs = getattr(self, name), getattr(other, name)
@@ -133,7 +175,9 @@ class Ensemble:
         if not np.array_equal(self.first_kernel, other.first_kernel):
             raise ValueError("only ensembles with the same first kernel merge, but these differ")
         sources = _joined(self.sources + other.sources)
-        return replace(self, moments=self.moments.merge(other.moments), sources=sources)
+        moments = self.moments.merge(other.moments)
+        cumulants = _merged(self.cumulants, other.cumulants)
+        return replace(self, moments=moments, sources=sources, cumulants=cumulants)
 
     def to_xarray(self) -> xarray.Dataset:
         """Estimates by layer and input, the moments behind them, and what made them."""
@@ -173,6 +217,17 @@ class Ensemble:
                 f"{self.networks}"
             )
 
+    def _checked(self, at: Sequence[int], points: int) -> tuple[int, ...]:
+        count = len(self.first_kernel)
+        wanted = f"at must be {points} indices of inputs from 0 to {count - 1}, got {at!r}"
+        try:
+            indices = tuple(operator.index(i) for i in at)
+        except TypeError:
+            raise TypeError(wanted) from None
+        if len(indices) != points or not all(0 <= i < count for i in indices):
+            raise ValueError(wanted)
+        return indices
+
     def _pair_index(self) -> NDArray[np.intp]:
         """(N, N) the position of each pair of inputs among the unordered ones."""
         index = np.empty(self.first_kernel.shape, dtype=np.intp)
@@ -181,21 +236,25 @@ class Ensemble:
         return index
 
 
-def _after(first: Array, rest: Array, name: str) -> Array:
-    """Layer 1 before the sampled layers 2..L, all of them finite."""
-    values = np.concatenate([first[None], rest])
-    bad = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
-    if bad.any():
-        raise NumericsError(f"{name} overflows double precision at layer {np.argmax(bad) + 1}")
-    return values
-
-
 def _no_underflow(moments: Moments, covariance: Estimate) -> None:
     """In its own units a variance is not lost; raise where it is when written out."""
     variance = np.diagonal(covariance.mean, axis1=-2, axis2=-1)
     lost = ((moments.square > 0.0) & (variance < np.finfo(np.float64).tiny)).any(axis=1)
     if lost.any():
         raise NumericsError(f"V_4 underflows double precision at layer {np.argmax(lost) + 2}")
+
+
+def _merged(ours: CentralSums | None, theirs: CentralSums | None) -> CentralSums | None:
+    if ours is None or theirs is None:
+        if ours is not theirs:
+            raise ValueError("ensembles of one kind were wanted, got one without V_6 and one with")
+        return None
+    return ours.merge(theirs)
+
+
+def _held(points: int) -> str:
+    names = ["<G> (.kernel)", "V(4)", "V(6)", "V(8)"][: points // 2]
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _joined(sources: tuple[Source, ...]) -> tuple[Source, ...]:

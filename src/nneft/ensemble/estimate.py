@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nneft.ensemble.accumulate import Moments
+from nneft.errors import NumericsError
 
 Array = NDArray[np.float64]
 
@@ -100,3 +101,12 @@ def covariance_estimate(moments: Moments) -> Estimate:
     error = np.sqrt(np.maximum(variance, 0.0))
     unit = 2 * moments.exponent[:, None, None]
     return Estimate(np.ldexp(co.m11 / (m - 1), unit), np.ldexp(error, unit), m)
+
+
+def after_first_layer(first: Array, rest: Array, name: str) -> Array:
+    """Layer 1 before the sampled layers 2..L, all of them finite."""
+    values = np.concatenate([first[None], rest])
+    bad = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
+    if bad.any():
+        raise NumericsError(f"{name} overflows double precision at layer {np.argmax(bad) + 1}")
+    return values

@@ -2,16 +2,19 @@
 
 import operator
 import os
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import reduce
+from math import comb
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from nneft.ensemble.accumulate import Moments
 from nneft.ensemble.chain import chain_block
+from nneft.ensemble.cumulants import GROUPS, CentralSums
 from nneft.ensemble.ensemble import Ensemble, Source
 from nneft.ensemble.numerics import check
 from nneft.ensemble.plan import Method, Plan, Precision
@@ -53,7 +56,8 @@ def sample(
     dtype : precision of the random numbers and activations; kernels and sums are float64 always.
     batch : networks carried through the layers together (memory); changes no number.
     workers : threads; by default one for each processor. Changes no number.
-    points : 4, or 2 to hold ``<G>`` alone where many inputs make ``V_4`` too large.
+    points : 4, or 2 to hold ``<G>`` alone where many inputs make ``V_4`` too large; 6 and 8 hold
+        ``V_6`` and ``V_8`` too, at more time and memory where there are several inputs.
     progress : called with networks done and wanted, after every block, from the calling thread.
 
     Returns
@@ -105,10 +109,15 @@ def sample_blocks(
     Takes and raises what :func:`sample` does, a wrong call at once. Closing the iterator, or an
     exception where it is used, drops the blocks in hand and ends the threads.
     """
-    wanted = _positive("networks", networks)
-    plan = _checked(net, inputs, kernel, seed, method, dtype, batch, points)
-    threads = _processors() if workers is None else _positive("workers", workers)
-    return _blocks(plan, wanted, min(threads, max(1, MEMORY // _memory(plan))))
+    wanted = positive("networks", networks)
+    plan = checked(net, inputs, kernel, seed, method, dtype, batch, points)
+    return _blocks(plan, wanted, threads(plan, workers))
+
+
+def threads(plan: Plan, workers: int | None) -> int:
+    """Threads to sample with: as many as asked for, or as processors, whose sums fit in memory."""
+    many = processors() if workers is None else positive("workers", workers)
+    return min(many, max(1, MEMORY // sums_memory(plan)))
 
 
 def _told(
@@ -127,13 +136,13 @@ def _blocks(plan: Plan, wanted: int, workers: int) -> Iterator[Ensemble]:
     tasks = [(block, min(plan.block, wanted - start)) for block, start in enumerate(starts)]
     _keep_freed_memory()
     if min(workers, len(tasks)) == 1:
-        yield from (_sampled(plan, *task) for task in tasks)
+        yield from (sampled_block(plan, *task) for task in tasks)
         return
     waiting: deque[Future[Ensemble]] = deque()
     pool = ThreadPoolExecutor(workers, thread_name_prefix="nneft-sample")
     try:
         for task in tasks:
-            waiting.append(pool.submit(_sampled, plan, *task))
+            waiting.append(pool.submit(sampled_block, plan, *task))
             if len(waiting) > workers:
                 yield waiting.popleft().result()
         while waiting:
@@ -142,12 +151,20 @@ def _blocks(plan: Plan, wanted: int, workers: int) -> Iterator[Ensemble]:
         pool.shutdown(cancel_futures=True)
 
 
-def _sampled(plan: Plan, block: int, networks: int) -> Ensemble:
+def sampled_block(plan: Plan, block: int, networks: int) -> Ensemble:
+    """The first networks of one block, drawn and accumulated.
+
+    Raises
+    ------
+    NumericsError
+        where a kernel is NaN or infinite, overflows or underflows, naming layer and block.
+    """
     # Overflow and NaN are looked for in the kernels, where the layer is known.
     with np.errstate(all="ignore"):
         samples = BLOCKS[plan.method](plan, block, networks)
         check(samples, plan, block)
-        moments = Moments.of(samples, pairs=plan.points == 4)
+        moments = Moments.of(samples, pairs=plan.points >= 4)
+        cumulants = CentralSums.of(samples, plan.points // 2) if plan.points > 4 else None
     net, start = plan.network, block * plan.block
     return Ensemble(
         net.widths,
@@ -157,10 +174,11 @@ def _sampled(plan: Plan, block: int, networks: int) -> Ensemble:
         plan.kernel,
         moments,
         (Source(plan.method, plan.dtype, plan.seed, start, start + networks),),
+        cumulants,
     )
 
 
-def _checked(
+def checked(
     net: Network,
     inputs: ArrayLike | None,
     kernel: ArrayLike | None,
@@ -170,6 +188,7 @@ def _checked(
     batch: int | None,
     points: int,
 ) -> Plan:
+    """The plan of a call of :func:`sample`, which says what is raised."""
     if not isinstance(net, Network):
         raise TypeError(f"sample() wants a nneft.Network first, got {type(net).__name__}")
     first = net.first_kernel(inputs, kernel)
@@ -181,33 +200,49 @@ def _checked(
         raise ValueError("method='weights' multiplies inputs by weights: give inputs, not a kernel")
     if dtype not in ("float64", "float32"):
         raise ValueError(f"dtype must be 'float64' or 'float32', got {dtype!r}")
-    if points not in (2, 4):
-        raise ValueError(f"points must be 4, or 2 to hold <G> alone, got {points!r}")
+    if points not in (2, 4, 6, 8):
+        raise ValueError(f"points must be 4, 6, 8, or 2 to hold <G> alone, got {points!r}")
+    if points > 4 and dtype == "float32":
+        warnings.warn(
+            "float32 normal numbers end at 5.4 standard deviations, which loses 6e-4 of an eighth "
+            "moment: six points and above want dtype='float64'",
+            stacklevel=4,
+        )
     if isinstance(seed, bool) or not hasattr(seed, "__index__") or operator.index(seed) < 0:
         raise ValueError(f"seed must be an integer, 0 or more, got {seed!r}")
-    size = None if batch is None else _positive("batch", batch)
+    size = None if batch is None else positive("batch", batch)
     plan = Plan(net, first, x, method, dtype, operator.index(seed), points, size)
-    if _memory(plan) > MEMORY:
+    if sums_memory(plan) > MEMORY:
         raise ValueError(
-            f"V_4 on {len(first)} inputs and {net.depth} layers needs sums of {_memory(plan)} "
-            f"bytes, more than {MEMORY}: take fewer inputs, or points=2 for <G> alone"
+            f"V_{max(points, 4)} on {len(first)} inputs and {net.depth} layers needs sums of "
+            f"{sums_memory(plan)} bytes, more than {MEMORY}: take fewer inputs, or points=2 for "
+            "<G> alone"
         )
     return plan
 
 
-def _memory(plan: Plan) -> int:
+def sums_memory(plan: Plan) -> int:
     """Bytes that the sums over pairs of pairs need while blocks merge; at least 1."""
     pairs = len(plan.kernel) * (len(plan.kernel) + 1) // 2
-    return ARRAYS * 8 * (plan.network.depth - 1) * pairs**2 + 1 if plan.points == 4 else 1
+    if plan.points == 2:
+        return 1
+    needed = ARRAYS * pairs**2
+    if plan.points > 4:
+        # The groups of both sides, of the result, and of what is moved.
+        distinct = sum(comb(pairs + k - 1, k) for k in range(2, plan.points // 2 + 1))
+        needed += 4 * GROUPS * distinct
+    return 8 * (plan.network.depth - 1) * needed + 1
 
 
-def _positive(name: str, value: int) -> int:
+def positive(name: str, value: int) -> int:
+    """A positive integer, or a ValueError that names it."""
     if isinstance(value, bool) or not hasattr(value, "__index__") or operator.index(value) < 1:
         raise ValueError(f"{name} must be a positive integer, got {value!r}")
     return operator.index(value)
 
 
-def _processors() -> int:
+def processors() -> int:
+    """Processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
