@@ -168,7 +168,7 @@ def _told(
     """What was found, in words."""
     if not points:
         return (
-            f"none up to K = {searched:.2g}: C_b + C_W <sigma^2>_K > K at every K, for "
+            f"none up to K = {searched:.2g}, where C_b + C_W <sigma^2>_K > K throughout, for "
             f"C_W = {w:.9g}, C_b = {b:.9g}"
         )
     listed = ", ".join(f"{p.kernel:.6g} ({p.stability})" for p in points)
