@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nneft.criticality import mesh
-from nneft.criticality.averages import averages
+from nneft.criticality.averages import BLOCK, averages
 from nneft.gaussian.base import Array
 from nneft.rg.flow import Flow
 
@@ -90,15 +90,17 @@ def _fourth(flow: Flow, kernels: Array) -> Array:
     found = np.empty((3, len(kernels)))
     octave = np.floor(np.log2(kernels))
     for o in np.unique(octave):
-        here = octave == o
-        K = kernels[here]
-        x, weights = mesh.nodes(sigma, float(K.min()), float(K.max()))
+        places = np.flatnonzero(octave == o)
+        x, weights = mesh.nodes(sigma, float(kernels[places].min()), float(kernels[places].max()))
         value, first = sigma.derivatives(x, 1)
-        z2 = x**2 / K[:, None]
-        with np.errstate(under="ignore"):
-            density = weights * np.exp(-0.5 * z2) / np.sqrt(2.0 * np.pi * K)[:, None]
-            # d<f>_K/dK = <f (z^2 - 1)>/(2 K)
-            found[0, here] = (density * (z2 - 1.0)) @ first**2 / (2.0 * K)
-            found[1, here] = density @ (value * first) ** 2
-            found[2, here] = density @ first**4
+        columns = np.stack([first**2, (value * first) ** 2, first**4])
+        rows = max(1, BLOCK // len(x))
+        for here in (places[i : i + rows] for i in range(0, len(places), rows)):
+            K = kernels[here, None]
+            z2 = x**2 / K
+            with np.errstate(under="ignore"):
+                density = weights * np.exp(-0.5 * z2) / np.sqrt(2.0 * np.pi * K)
+                # d<f>_K/dK = <f (z^2 - 1)>/(2 K)
+                found[0, here] = (density * (z2 - 1.0)) @ columns[0] / (2.0 * K[:, 0])
+                found[1:, here] = columns[1:] @ density.T
     return found

@@ -30,9 +30,11 @@ from nneft.rg.driver import flow
 from nneft.rg.flow import Flow
 
 #: Fewest e-foldings of a flow, and fewest layers.
-FOLDS, LEAST = 4.0, 20
+FOLDS, LEAST = 8.0, 20
 #: Rounding of a correlator, relative; and what counts as starting at K*.
 ROUNDING, AT = 2e-13, 1e-9
+#: Slopes from which what still changes is judged.
+SLOPES = 5
 #: Least uncertainty of a rate.
 FLOOR = 1e-12
 
@@ -180,7 +182,7 @@ def _responses(made: Flow, point: FixedPoint) -> Iterator[Rate]:
     """``ln dV_2k^(l)/dV_2k^(l-1)`` at the last layer."""
     depth = made.network.depth
     for k in range(1, made.order + 2):
-        layers = range(depth - 2, depth + 1)
+        layers = range(depth - SLOPES + 1, depth + 1)
         s = np.log(np.abs([made.response(2 * k, layer).matrix[0, 0] for layer in layers]))
         name = "K_0" if k == 1 else f"V_{2 * k}"
         yield _rate(name, "response", float(s[-1]), _remaining(s), point, k, 0)
@@ -241,7 +243,7 @@ def _rate(
 def _slope(y: Array) -> tuple[float, float]:
     """Slope of ``y = r l + p log l + A + c_1/l + ..``, and its uncertainty.
 
-    Layers from L/2 on, and for comparison from L/3 and with one term less.
+    Layers from L/2 on, and for comparison from L/3, 2L/3, and with one term less.
     """
     depth = len(y)
 
@@ -254,12 +256,13 @@ def _slope(y: Array) -> tuple[float, float]:
         return float((found / sizes)[0])
 
     best = fitted(0.5, 3)
-    return best, 2.0 * max(abs(fitted(1.0 / 3.0, 3) - best), abs(fitted(0.5, 2) - best))
+    others = [fitted(1.0 / 3.0, 3), fitted(2.0 / 3.0, 3), fitted(0.5, 2)]
+    return best, 2.0 * max(abs(other - best) for other in others)
 
 
 def _settled(y: Array) -> tuple[float, float]:
     """Slope of what becomes a straight line exponentially fast."""
-    s = np.diff(y)[-3:]
+    s = np.diff(y)[-SLOPES:]
     return float(s[-1]), _remaining(s) + ROUNDING * float(np.abs(y[-1]))
 
 
@@ -269,10 +272,10 @@ def _differences(values: Array) -> tuple[float, float]:
     with np.errstate(divide="ignore"):
         y, noise = np.log(d), ROUNDING * np.abs(values[1:]) / d
     best, least = 0.0, np.inf
-    for l in range(2, len(y) - 1):
+    for l in range(SLOPES - 1, len(y) - 1):
         if noise[l + 1] > 0.1:
             break
-        s = np.diff(y[l - 2 : l + 2])
+        s = np.diff(y[l + 1 - SLOPES : l + 2])
         unsure = _remaining(s) + float(noise[l + 1] + noise[l])
         if unsure < least:
             best, least = float(s[-1]), unsure
@@ -282,7 +285,11 @@ def _differences(values: Array) -> tuple[float, float]:
 
 
 def _remaining(s: Array) -> float:
-    """Twice what a geometric sequence still changes, judged by its last three members."""
-    before, last = abs(s[-2] - s[-3]), abs(s[-1] - s[-2])
-    ratio = min(last / before, 0.99) if before > 0.0 else 0.0
-    return float(2.0 * last / (1.0 - ratio))
+    """Twice what a geometric sequence still changes, judged by its last members, `SLOPES` of them.
+
+    By their largest changes, since one alone may be small by accident.
+    """
+    change = np.abs(np.diff(s))
+    largest = float(change.max())
+    ratio = (float(change[-1]) / largest) ** (1.0 / (len(change) - 1)) if largest > 0.0 else 0.0
+    return 2.0 * largest / (1.0 - min(ratio, 0.99))
