@@ -29,10 +29,15 @@ COMMANDS = {
     "flow": ("nneft.cli.flow", "Kernels and correlators of a network, layer by layer."),
     "phase": ("nneft.cli.phase", "Phase diagram of an activation over C_W and C_b."),
     "reproduce": ("nneft.cli.reproduce", "Figures 1-5 of arXiv:2305.02334, theory on simulation."),
+    "sample": (
+        "nneft.cli.sample",
+        "An ensemble of random networks, kept so that nothing finished is lost.",
+    ),
     "tune": (
         "nneft.cli.tune",
         "Which C_W and C_b for an activation at this depth and width, and what to type.",
     ),
+    "verify": ("nneft.cli.verify", "Check a run of nneft sample, and sample blocks again."),
 }
 
 

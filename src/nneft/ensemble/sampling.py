@@ -134,7 +134,7 @@ def _told(
 def _blocks(plan: Plan, wanted: int, workers: int) -> Iterator[Ensemble]:
     starts = range(0, wanted, plan.block)
     tasks = [(block, min(plan.block, wanted - start)) for block, start in enumerate(starts)]
-    _keep_freed_memory()
+    keep_freed_memory()
     if min(workers, len(tasks)) == 1:
         yield from (sampled_block(plan, *task) for task in tasks)
         return
@@ -248,7 +248,7 @@ def processors() -> int:
     return os.cpu_count() or 1
 
 
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Let the C library keep a chunk's memory between steps instead of returning it each time.
 
     glibc gives freed memory back above a threshold that grows with the largest block ever freed,

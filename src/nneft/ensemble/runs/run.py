@@ -1,0 +1,157 @@
+"""A run: a folder, what is to be sampled into it, and how that is cut into blocks.
+
+    FOLDER/manifest.json     settings, their digest, versions, device, command
+    FOLDER/blocks/           one checksummed file for every block
+    FOLDER/damaged/          files of blocks that did not hold what they should
+    FOLDER/result.nc         the ensemble, once every block is there
+
+A block of a run is :data:`TOGETHER` consecutive blocks of the plan, about a second of work: sizes,
+like the numbers themselves, depend on the settings alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from nneft.ensemble.plan import Plan
+from nneft.ensemble.runs import disk, manifest
+from nneft.ensemble.sampling import checked
+from nneft.network import Network
+from nneft.storage import check_folder_writable
+
+#: Blocks of the plan in one block of a run.
+TOGETHER = 16
+RESULT, BLOCKS, DAMAGED = "result.nc", "blocks", "damaged"
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """An ensemble kept in a folder; :func:`open_run` and :func:`read_run` make it.
+
+    Parameters
+    ----------
+    folder : where it is kept.
+    plan : what is sampled.
+    networks : how many in all.
+    notes : what may make the last bits differ from those of the blocks that are there.
+    """
+
+    folder: Path
+    plan: Plan
+    networks: int
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def per_block(self) -> int:
+        """Networks in a full block."""
+        return TOGETHER * self.plan.block
+
+    @property
+    def count(self) -> int:
+        """Number of blocks."""
+        return -(-self.networks // self.per_block)
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """All that decides the numbers, as JSON."""
+        return manifest.settings(self.plan, self.networks, self.per_block)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the settings."""
+        return manifest.digest(self.settings)
+
+    @property
+    def blocks(self) -> Path:
+        """The folder of the blocks."""
+        return self.folder / BLOCKS
+
+    @property
+    def result(self) -> Path:
+        """The file of the whole ensemble."""
+        return self.folder / RESULT
+
+    def networks_in(self, block: int) -> int:
+        """Networks of one block; the last may be shorter."""
+        return min(self.per_block, self.networks - block * self.per_block)
+
+    def parts(self, block: int) -> list[tuple[int, int]]:
+        """The plan's blocks in one block of the run, each with its number of networks."""
+        size, end = self.plan.block, block * self.per_block + self.networks_in(block)
+        starts = range(block * self.per_block, end, size)
+        return [(start // size, min(size, end - start)) for start in starts]
+
+
+def open_run(
+    folder: str | os.PathLike[str], plan: Plan, networks: int, command: Sequence[str] = ()
+) -> Run:
+    """Begin a run in a folder, or find the one that is there.
+
+    Raises
+    ------
+    ValueError
+        The folder cannot be made or written to, or holds a run with other settings (the
+        differences are named).
+    """
+    run = Run(_made(Path(folder)), plan, networks)
+    path = run.folder / manifest.NAME
+    if not path.exists():
+        if run.blocks.is_dir() and any(run.blocks.iterdir()):
+            raise ValueError(f"{run.folder} holds blocks but no {manifest.NAME}: take a new folder")
+        disk.write_first(path, manifest.text(run.settings, command).encode())
+    kept = manifest.read(run.folder)
+    different = manifest.differences(kept["settings"], run.settings)
+    if different:
+        raise ValueError(
+            f"{run.folder} holds a run with other settings: {'; '.join(different)}; "
+            "take a new folder, or the settings it was begun with"
+        )
+    run.blocks.mkdir(exist_ok=True)
+    for room in (run.folder, run.blocks):
+        disk.sweep(room)
+    return Run(run.folder, plan, networks, tuple(manifest.elsewhere(kept)))
+
+
+def read_run(folder: str | os.PathLike[str]) -> Run:
+    """The run of a folder, from its manifest alone.
+
+    Raises
+    ------
+    ValueError
+        No run is there, its manifest is damaged, or its activation was a callable.
+    """
+    place = Path(folder)
+    kept = manifest.read(place)
+    made = kept["settings"]
+    if made["activation_values"] is not None:
+        raise ValueError(
+            f"the activation {made['activation']} of {place} was a Python callable, which no file "
+            "can hold: go on from Python, with nneft.sample(.., run=folder)"
+        )
+    network = Network(made["widths"], made["activation"], made["C_W"], made["C_b"])
+    names = ("inputs", "kernel", "seed", "method", "dtype", "points")
+    plan = checked(network, **{name: made[name] for name in names}, batch=None)
+    run = Run(place, plan, int(made["networks"]), tuple(manifest.elsewhere(kept)))
+    different = manifest.differences(made, run.settings)
+    if different:
+        raise ValueError(f"{place} was begun by another nneft: {'; '.join(different)}")
+    return run
+
+
+def _made(folder: Path) -> Path:
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"cannot keep a run in {folder}: it is a file; give a folder's name")
+    if not folder.exists():
+        if not folder.absolute().parent.is_dir():
+            raise ValueError(f"cannot make {folder}: there is no folder above it; make that first")
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise ValueError(f"cannot make {folder}: {error.strerror}") from error
+    check_folder_writable(folder)
+    return folder
