@@ -1,0 +1,145 @@
+"""Reduced errors: the gain, that nothing is biased by it, and that a wrong theory shows."""
+
+import numpy as np
+import pytest
+
+import nneft
+from nneft.ensemble import sample
+from nneft.ensemble.control import Control, sample_reduced
+from nneft.network import Network
+
+NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(80)
+WEIGHTS = WEIGHTS / WEIGHTS.sum()
+#: tanh at critical C_W: the paper's network.
+WIDTH, DEPTH, K = 128, 10, 1.0
+NET = Network((2, *[WIDTH] * DEPTH), "tanh", 1.0)
+
+
+def one_input(net, kernel, factor=1.0):
+    """Theory of one input by Gauss and Hermite; ``factor`` spoils the conditional mean."""
+
+    def mean(layer, G):
+        s = net.activation(np.sqrt(G) * NODES)
+        return net.C_b[layer - 1] + factor * net.C_W[layer - 1] * (s * s @ WEIGHTS)[..., None]
+
+    flow, response = [kernel], [0.0]
+    for layer in range(2, net.depth + 1):
+        s = net.activation(np.sqrt(flow[-1]) * NODES)
+        # dF/dG = C_W <sigma^2 (z^2 - 1)> / (2 G)
+        slope = (s * s * (NODES**2 - 1)) @ WEIGHTS / (2 * flow[-1])
+        response.append(net.C_W[layer - 1] * slope)
+        flow.append(net.C_b[layer - 1] + net.C_W[layer - 1] * (s * s) @ WEIGHTS)
+    return Control(mean, np.array(response)[:, None, None], np.array(flow)[:, None])
+
+
+def exact(net, kernel):
+    """<G> and V_4 at finite width, (L,) each."""
+    moments = nneft.exact(net, kernel=kernel, moments=2).moments
+    return moments[0], np.array(net.widths[:-1]) * (moments[1] - moments[0] ** 2)
+
+
+@pytest.fixture(scope="module")
+def reduced():
+    return sample_reduced(NET, kernel=K, networks=4000, seed=1, control=one_input(NET, K))
+
+
+def test_a_hundredth_of_the_networks(reduced):
+    kernel, v4 = reduced.gain
+    assert kernel[-1, 0, 0] > 100
+    assert v4[-1, 0, 0, 0, 0] > 30
+    # At layer 2 the conditional mean is a constant: no error is left but that of rounding.
+    assert reduced.kernel.error[1, 0, 0] < 1e-12
+
+
+def test_unbiased_at_its_own_precision(reduced):
+    """Against the exact law of one input at this width; leading orders are far off."""
+    mean, v4 = exact(NET, K)
+    control = one_input(NET, K)
+    assert np.abs(reduced.kernel[2:, 0, 0].pull(mean[2:])).max() < 4
+    assert np.abs(reduced.kernel[2:, 0, 0].pull(control.centre[2:, 0])).min() > 5
+    assert np.abs(reduced.V_4[1:, 0, 0, 0, 0].pull(v4[1:])).max() < 4
+    # To 2 %, which 4000 plain samples do not resolve.
+    assert np.all(reduced.V_4.error[1:, 0, 0, 0, 0] < 0.02 * v4[1:])
+
+
+def test_any_response_and_centre_are_unbiased():
+    """Wrong by a half: less gain, the same mean."""
+    net = Network((2, *[20] * 5), "tanh", 1.2, 0.1)
+    right = one_input(net, 0.7)
+    wrong = Control(right.mean, 0.5 * right.response, 1.5 * right.centre)
+    mean, v4 = exact(net, 0.7)
+    good, poor = (
+        sample_reduced(net, kernel=0.7, networks=20_000, seed=5, control=c) for c in (right, wrong)
+    )
+    for found in (good, poor):
+        assert np.abs(found.kernel[2:, 0, 0].pull(mean[2:])).max() < 4
+        assert np.abs(found.V_4[1:, 0, 0, 0, 0].pull(v4[1:])).max() < 4
+    assert poor.gain[0][-1, 0, 0] < good.gain[0][-1, 0, 0]
+
+
+def test_a_wrong_conditional_mean_shows():
+    mean, _ = exact(NET, K)
+    control = one_input(NET, K, factor=1.002)
+    found = sample_reduced(NET, kernel=K, networks=4000, seed=1, control=control)
+    assert np.abs(found.kernel[2:, 0, 0].pull(mean[2:])).max() > 8
+
+
+def test_several_inputs_of_a_linear_network():
+    """Linear: F(G) = C_W G, chi = 1, so G - Z = K without any error; V_4 in closed form."""
+    x = np.array([[1.0, 1.0], [-1.4, 2.0], [0.6, -0.5]])
+    net = Network((2, 30, 40, 50), "linear", 1.0)
+    first = net.first_kernel(x, None)
+    upper = first[np.triu_indices(3)]
+    control = Control(
+        lambda layer, G: G, np.broadcast_to(np.eye(6), (3, 6, 6)), np.tile(upper, (3, 1))
+    )
+    found = sample_reduced(net, x, networks=4000, seed=2, control=control)
+    np.testing.assert_allclose(found.kernel.mean, np.tile(first, (3, 1, 1)), atol=1e-13)
+    wishart = np.einsum("ac,bd->abcd", first, first) + np.einsum("ad,bc->abcd", first, first)
+    assert np.abs(found.V_4[1].pull(wishart)).max() < 4
+    plain = sample(net, x, networks=4000, seed=2)
+    np.testing.assert_allclose(
+        found.gain[1][0], (plain.V(4).error[1] / found.V_4.error[1]) ** 2, rtol=1e-6
+    )
+    many = sample(net, x, networks=100_000, seed=3)
+    for layer in (1, 2):
+        error = np.hypot(found.V_4.error[layer], many.V(4).error[layer])
+        assert np.abs((found.V_4.mean - many.V(4).mean)[layer] / error).max() < 4
+    assert found.gain[1].min() > 3
+
+
+def test_pulls_are_standard_normal():
+    net = Network((2, *[20] * 4), "tanh", 1.2, 0.1)
+    control = one_input(net, 0.7)
+    mean, v4 = exact(net, 0.7)
+    pulls = []
+    for seed in range(300):
+        found = sample_reduced(net, kernel=0.7, networks=1000, seed=seed, control=control)
+        kernel, four = found.kernel[3, 0, 0], found.V_4[3, 0, 0, 0, 0]
+        pulls.append([float(kernel.pull(mean[3])), float(four.pull(v4[3]))])
+    # Of 300 numbers the mean is known to 0.058, the spread to 0.041; skewness moves the mean too.
+    assert np.all(np.abs(np.mean(pulls, axis=0)) < 5 * 0.058)
+    assert np.all(np.abs(np.std(pulls, axis=0) - 1) < 4 * 0.041)
+
+
+def test_the_networks_are_those_of_sample(reduced):
+    plain = sample(NET, kernel=K, networks=4000, seed=1)
+    np.testing.assert_allclose(
+        np.ldexp(reduced.plain.mean, reduced.plain.exponent[:, None])[:, 0],
+        plain.kernel.mean[1:, 0, 0],
+        rtol=1e-12,
+    )
+
+
+def test_wrong_calls(reduced):
+    control = one_input(NET, K)
+    with pytest.raises(ValueError, match=r"shapes \(10, 3, 3\) and \(10, 3\), got \(10, 1, 1\)"):
+        sample_reduced(NET, np.eye(2), networks=5, control=control)
+    thin = Network((2, 1, 3), "tanh", 1.0)
+    with pytest.raises(ValueError, match="2 neurons or more"):
+        sample_reduced(thin, kernel=1.0, networks=5, control=one_input(thin, 1.0))
+    with pytest.raises(ValueError, match="3 networks or more"):
+        _ = sample_reduced(NET, kernel=K, networks=2, control=control).kernel
+    other = Control(control.mean, control.response, control.centre + 1)
+    with pytest.raises(ValueError, match="centre differs"):
+        reduced.merge(sample_reduced(NET, kernel=K, networks=2, control=other))
