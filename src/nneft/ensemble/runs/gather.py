@@ -9,11 +9,14 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
+import numpy as np
+
 from nneft.ensemble.ensemble import Ensemble, Source
 from nneft.ensemble.runs import disk
 from nneft.ensemble.runs.arrays import Arrays, flatten, restore
 from nneft.ensemble.runs.blockfile import Damaged, Failure, listed, read_block
 from nneft.ensemble.runs.run import DAMAGED, Run
+from nneft.errors import NumericsError
 from nneft.storage import temporary_beside
 
 if TYPE_CHECKING:
@@ -81,6 +84,26 @@ def ensemble_of(run: Run, block: int, arrays: Arrays) -> Ensemble:
     return found
 
 
+def merged(total: Ensemble | None, found: Ensemble) -> Ensemble:
+    """Both together, in this order.
+
+    Raises
+    ------
+    NumericsError
+        A sum overflows, as where fourth powers of the spread between networks do.
+    """
+    if total is None:
+        return found
+    with np.errstate(all="ignore"):
+        both = total.merge(found)
+    if not all(np.isfinite(a).all() for a in arrays_of(both).values()):
+        first, last = found.sources[0].start, found.sources[-1].stop - 1
+        raise NumericsError(
+            f"the sums of networks {first}..{last} and those before overflow double precision"
+        )
+    return both
+
+
 def gather(run: Run, *, set_aside: bool = True) -> Outcome:
     """Read and check every block; merge them in order if they are all there.
 
@@ -94,6 +117,8 @@ def gather(run: Run, *, set_aside: bool = True) -> Outcome:
     ------
     ValueError
         Two files of one block are both whole and differ.
+    NumericsError
+        The blocks are finite, but not their sums.
     """
     total: Ensemble | None = None
     missing: list[int] = []
@@ -105,7 +130,7 @@ def gather(run: Run, *, set_aside: bool = True) -> Outcome:
         elif isinstance(found, Failure):
             failed.append(found)
         elif not missing:
-            total = found if total is None else total.merge(found)
+            total = merged(total, found)
     if set_aside:
         for name in damaged:
             _set_aside(run, name)

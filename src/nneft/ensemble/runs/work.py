@@ -10,7 +10,7 @@ from time import monotonic
 
 from nneft.ensemble.ensemble import Ensemble
 from nneft.ensemble.runs.blockfile import Failure, listed, write_block, write_failure
-from nneft.ensemble.runs.gather import Outcome, arrays_of, gather, write_result
+from nneft.ensemble.runs.gather import Outcome, arrays_of, gather, merged, write_result
 from nneft.ensemble.runs.run import Run
 from nneft.ensemble.sampling import keep_freed_memory, sampled_block, threads
 from nneft.errors import NumericsError
@@ -143,7 +143,7 @@ def sampled(run: Run, block: int, stop: Callable[[], bool] = lambda: False) -> E
             raise Stopped
         try:
             found = sampled_block(run.plan, part, networks)
-            total = found if total is None else total.merge(found)
+            total = merged(total, found)
         except NumericsError as error:
             layers = range(1, run.plan.network.depth)
             keys = tuple((part, layer) for layer in layers)

@@ -1,0 +1,426 @@
+"""Runs lose nothing: whatever happens, the same command ends in the same bytes."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nneft
+from nneft.ensemble import plan, sample
+from nneft.ensemble.runs import complete, disk, gather, open_run, read_run, verify, work
+from nneft.ensemble.runs.arrays import flatten, restore
+from nneft.ensemble.runs.blockfile import listed
+from nneft.ensemble.runs.work import Share
+from nneft.ensemble.sampling import checked
+from nneft.errors import NumericsError
+from nneft.network import Network
+
+INPUTS = [[1.0, 1.0], [-1.4, 2.0]]
+NET = Network((2, 20, 30, 20), "tanh", 1.0, 0.1)
+SMALL, NETWORKS = 2**9, 700
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    """Blocks of 64 networks: eleven in a run."""
+    monkeypatch.setattr(plan, "BLOCK", SMALL)
+
+
+def asked(net=NET, **settings):
+    made = {"kernel": None, "seed": 3, "method": "chain", "dtype": "float64", "points": 4}
+    return checked(net, INPUTS, batch=None, **(made | settings))
+
+
+def begun(folder, **settings):
+    return open_run(folder, asked(**settings), NETWORKS)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plan, "BLOCK", SMALL)
+        run = begun(tmp_path_factory.mktemp("undisturbed") / "run")
+        complete(run, workers=1)
+        assert run.count == 11
+        return run.result.read_bytes()
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_threads_change_no_byte(workers, undisturbed, tmp_path):
+    run = begun(tmp_path)
+    complete(run, workers=workers)
+    assert run.result.read_bytes() == undisturbed
+    assert verify(run, range(run.count)).good
+
+
+def test_the_result_is_the_ensemble_of_all_networks(undisturbed, tmp_path):
+    (tmp_path / "r.nc").write_bytes(undisturbed)
+    kept = nneft.load(tmp_path / "r.nc")
+    direct = sample(NET, INPUTS, networks=NETWORKS, seed=3)
+    assert kept.sources == direct.sources
+    np.testing.assert_allclose(kept.kernel.mean, direct.kernel.mean, rtol=1e-13)
+    np.testing.assert_allclose(kept.V(4).mean, direct.V(4).mean, rtol=1e-10, atol=1e-15)
+
+
+@pytest.mark.parametrize("points", [2, 4, 8])
+def test_any_accumulator_goes_through_a_file_unchanged(points, tmp_path):
+    one, two = (begun(tmp_path / name, points=points) for name in "ab")
+    found = complete(one, workers=2).ensemble
+    complete(two, workers=1)
+    assert one.result.read_bytes() == two.result.read_bytes()
+    again = restore(type(found), "e", flatten(found, "e"))
+    old, new = flatten(found, "e"), flatten(again, "e")
+    assert old.keys() == new.keys()
+    assert all(old[name].tobytes() == new[name].tobytes() for name in old)
+    assert found.points == points
+
+
+def test_what_cannot_be_kept_without_pickle_is_refused():
+    @dataclass
+    class Odd:
+        thing: object
+
+    with pytest.raises(TypeError, match="for odd.thing"):
+        flatten(Odd(object()), "odd")
+
+
+def test_tasks_in_any_order_and_in_other_processes(undisturbed, tmp_path):
+    run = begun(tmp_path)
+    for task in (2, 0):
+        work(begun(tmp_path), Share(task, 3).blocks(run), workers=2)
+    assert gather(run).missing == (1, 4, 7, 10)
+    assert gather(run).ensemble is None
+    work(begun(tmp_path), Share(1, 3).blocks(run), workers=1)
+    complete(read_run(tmp_path))
+    assert run.result.read_bytes() == undisturbed
+
+
+def test_a_task_is_one_of_those_there_are():
+    for task, of in ((3, 3), (-1, 3), (0, 0)):
+        with pytest.raises(ValueError, match="a task is a number from 0"):
+            Share(task, of)
+
+
+def test_two_at_once_on_one_folder(undisturbed, tmp_path):
+    errors = []
+
+    def one():
+        try:
+            complete(begun(tmp_path), workers=1)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=one) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert (tmp_path / "result.nc").read_bytes() == undisturbed
+
+
+def truncated(path, _):
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+def flipped(path, _):
+    content = bytearray(path.read_bytes())
+    content[random.Random(1).randrange(len(content))] ^= 16
+    path.write_bytes(content)
+
+
+def emptied(path, _):
+    path.write_bytes(b"")
+
+
+def of_another_run(path, other):
+    path.unlink()
+    taken = listed(other.blocks)[4][0]
+    (path.parent / taken.name).write_bytes(taken.read_bytes())
+
+
+def of_another_block(path, _):
+    taken = listed(path.parent)[5][0]
+    path.unlink()
+    (path.parent / taken.name.replace("00000005", "00000004")).write_bytes(taken.read_bytes())
+
+
+def beyond_the_end(path, _):
+    path.rename(path.parent / path.name.replace("00000004", "00000040"))
+
+
+@pytest.mark.parametrize(
+    "spoil", [truncated, flipped, emptied, of_another_run, of_another_block, beyond_the_end]
+)
+def test_a_damaged_block_is_found_and_sampled_again(spoil, undisturbed, tmp_path):
+    run, other = begun(tmp_path / "run"), begun(tmp_path / "other", seed=4)
+    complete(run)
+    work(other, [4])
+    spoil(listed(run.blocks)[4][0], other)
+    verdict = verify(run)
+    assert not verdict.good
+    assert (len(verdict.damaged), verdict.missing) == (1, (4,))
+    assert verdict.result == "result.nc is there, but blocks are missing or damaged"
+    said = []
+    complete(run, say=said.append)
+    assert len(said) == 1 and len(list((run.folder / "damaged").iterdir())) == 1
+    assert run.result.read_bytes() == undisturbed
+    assert verify(run).good
+
+
+def test_a_forged_block_is_found_by_sampling_it_again(tmp_path):
+    from nneft.ensemble.runs.blockfile import read_block, write_block
+
+    run = begun(tmp_path)
+    complete(run)
+    path = listed(run.blocks)[2][0]
+    arrays = read_block(path, run.digest)
+    arrays["moments.mean"] = arrays["moments.mean"] * (1 + 1e-9)
+    path.unlink()
+    write_block(run.blocks, run.digest, 2, arrays)
+    verdict = verify(run, [1, 2])
+    assert verdict.recomputed[1] is None
+    assert verdict.recomputed[2] == "differs by 1.0e-09 of its size"
+    assert verdict.result == "result.nc is not what the blocks merge to"
+
+
+def test_two_whole_files_of_one_block_are_refused(tmp_path):
+    from nneft.ensemble.runs.blockfile import read_block, write_block
+
+    run = begun(tmp_path)
+    work(run, [0])
+    arrays = read_block(listed(run.blocks)[0][0], run.digest)
+    write_block(run.blocks, run.digest, 0, arrays | {"moments.mean": arrays["moments.mean"] + 1})
+    with pytest.raises(ValueError, match="block 0 of .* is there twice and differs"):
+        gather(run)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"seed": 4}, "seed is 3 there, 4 was asked for"),
+        ({"points": 8}, "points is 4 there, 8 was asked for"),
+        ({"net": Network((2, 20, 30, 20), "erf", 1.0, 0.1)}, 'activation is "tanh" there, "erf"'),
+        ({"net": Network((2, 20, 30, 20), "tanh", 1.1, 0.1)}, r"C_W is \[1.0, 1.0, 1.0\] there"),
+    ],
+)
+def test_other_settings_in_the_same_folder_are_refused(settings, said, tmp_path):
+    begun(tmp_path)
+    with pytest.raises(ValueError, match=said):
+        begun(tmp_path, **settings)
+    begun(tmp_path)
+
+
+def test_callables_of_one_name_are_told_apart(tmp_path):
+    def wave(slope):
+        def activation(x):
+            return np.sin(slope * x)
+
+        return Network((2, 20, 20), activation, 1.0)
+
+    begun(tmp_path, net=wave(1.0))
+    begun(tmp_path, net=wave(1.0))
+    with pytest.raises(ValueError, match="activation_values"):
+        begun(tmp_path, net=wave(1.1))
+    with pytest.raises(ValueError, match="was a Python callable"):
+        read_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "is damaged"),
+        (b"{}", "is damaged"),
+        (None, "holds blocks but no manifest"),
+    ],
+)
+def test_a_spoilt_manifest_is_named(content, said, tmp_path):
+    run = begun(tmp_path)
+    work(run, [0])
+    path = tmp_path / "manifest.json"
+    path.unlink() if content is None else path.write_bytes(content)
+    with pytest.raises(ValueError, match=said):
+        begun(tmp_path)
+
+
+def test_a_changed_manifest_is_found(tmp_path):
+    begun(tmp_path)
+    path = tmp_path / "manifest.json"
+    path.write_text(path.read_text().replace('"seed": 3', '"seed": 5'))
+    with pytest.raises(ValueError, match="settings do not match its digest"):
+        read_run(tmp_path)
+
+
+def test_wrong_folders_are_named(tmp_path):
+    (tmp_path / "file").touch()
+    for name, said in (("file", "it is a file"), ("no/run", "no folder above it")):
+        with pytest.raises(ValueError, match=said):
+            begun(tmp_path / name)
+    with pytest.raises(ValueError, match="holds no run"):
+        read_run(tmp_path)
+
+
+def test_a_block_with_nan_is_recorded_and_never_averaged(tmp_path):
+    edge = [np.inf]
+
+    def broken(x):
+        return np.where(np.abs(x) > edge[0], np.nan, np.tanh(x))
+
+    net = Network((2, 20, 20), broken, 1.0, 0.1)
+    edge[0] = 6.4  # for a few of 80,000 neurons
+    run = open_run(tmp_path, asked(net), 2000)
+    outcome = complete(run, workers=2)
+    failed = outcome.failed
+    assert 0 < len(failed) < run.count
+    assert "the kernel at layer 2, inputs (" in failed[0].reason
+    assert "is not finite" in failed[0].reason
+    found = nneft.load(run.result)
+    assert found.networks == 2000 - sum(failure.networks for failure in failed)
+    assert np.isfinite(found.moments.mean).all()
+    held = {n for source in found.sources for n in range(source.start, source.stop)}
+    for failure in failed:
+        start = failure.block * run.per_block
+        assert not held & set(range(start, start + failure.networks))
+    # The recorded stream is where it happened.
+    sequence = np.random.SeedSequence(3, spawn_key=failed[0].spawn_keys[0])
+    numbers = np.random.Generator(np.random.SFC64(sequence))
+    noise = numbers.standard_normal((run.plan.block, 2, 20))
+    assert np.abs(np.linalg.cholesky(run.plan.kernel) @ noise).max() > edge[0]
+    # Again the same, and verify says so; nothing else was marked as failed.
+    again = open_run(tmp_path / "again", asked(net), 2000)
+    assert complete(again, workers=1).failed == failed
+    assert again.result.read_bytes() == run.result.read_bytes()
+    assert verify(run).good and verify(run).failed == failed
+
+
+def test_sums_that_overflow_fail_by_name(tmp_path):
+    # Kernels from 1e3 to 1e200: finite all of them, but not the fourth powers of their spread.
+    run = open_run(tmp_path, asked(Network((2, 20, 20), "exp(x*x)", 8.5)), NETWORKS)
+    with pytest.raises(NumericsError, match="the sums of (block|networks)"):
+        outcome = complete(run)
+        raise NumericsError(outcome.failed[0].reason)
+
+
+def test_nothing_but_failures_is_no_result(tmp_path):
+    net = Network((2, 20, 20), "exp(x*x)", 1e6)
+    run = open_run(tmp_path, asked(net), NETWORKS)
+    with pytest.raises(NumericsError, match="all 4 blocks of .* failed: the kernel at layer"):
+        complete(run)
+    assert not run.result.exists()
+
+
+def test_a_full_disk_loses_nothing(undisturbed, tmp_path, monkeypatch):
+    run = begun(tmp_path)
+    sync, calls = os.fsync, []
+
+    def full(handle):
+        calls.append(handle)
+        if len(calls) > 9:
+            raise OSError(28, "No space left on device")
+        sync(handle)
+
+    monkeypatch.setattr(disk.os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        work(run, range(run.count), workers=1)
+    monkeypatch.setattr(disk.os, "fsync", sync)
+    assert 0 < len(listed(run.blocks)) < run.count
+    assert not list(run.blocks.glob(".*"))
+    assert not verify(run).damaged
+    complete(run)
+    assert run.result.read_bytes() == undisturbed
+
+
+def test_forgotten_temporary_files_are_swept_away(tmp_path):
+    run = begun(tmp_path)
+    for name, age in ((".old.tmp", 2 * disk.FORGOTTEN), (".new.tmp", 0.0)):
+        (run.blocks / name).touch()
+        os.utime(run.blocks / name, (time.time() - age,) * 2)
+    begun(tmp_path)
+    assert [path.name for path in run.blocks.iterdir()] == [".new.tmp"]
+
+
+SCRIPT = """
+import sys, time
+from nneft.ensemble import plan
+from nneft.ensemble.runs import disk
+plan.BLOCK = {small}
+write = disk.write
+def slow(path, content):
+    time.sleep(0.03)
+    write(path, content)
+disk.write = slow
+from nneft.cli.main import main
+main(["sample", "--activation", "tanh", "--widths", "2,20,30,20", "--C-W", "1", "--C-b", "0.1",
+      "--inputs", "1,1;-1.4,2", "--networks", "{networks}", "--seed", "3", *sys.argv[1:]])
+"""
+COMMAND = [sys.executable, "-c", SCRIPT.format(small=SMALL, networks=NETWORKS)]
+
+
+def started(folder, *options):
+    command = [*COMMAND, "--run", str(folder), *options]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def until_blocks(process, folder, count):
+    """Wait until so many blocks are there, or the process has ended."""
+    while process.poll() is None:
+        blocks = folder / "blocks"
+        if blocks.is_dir() and len(list(blocks.glob("0*.npz"))) >= count:
+            return
+        time.sleep(0.002)
+
+
+def test_killed_at_random_times(undisturbed, tmp_path):
+    rng = random.Random(7)
+    for attempt in range(4):
+        process = started(tmp_path, "--threads", str(attempt % 3 + 1))
+        until_blocks(process, tmp_path, 2 * attempt + 1)
+        time.sleep(rng.uniform(0.0, 0.04))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+        assert not (tmp_path / "result.nc").exists()
+    process = started(tmp_path, "--threads", "2")
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert (tmp_path / "result.nc").read_bytes() == undisturbed
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_told_to_stop(number, undisturbed, tmp_path):
+    process = started(tmp_path, "--threads", "1")
+    until_blocks(process, tmp_path, 2)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 4, err
+    assert f"of 11 blocks are kept in {tmp_path}" in err
+    assert f"go on with: nneft sample --run {tmp_path}\n" in err
+    assert "Traceback" not in err
+    run = begun(tmp_path)
+    assert 2 <= len(listed(run.blocks)) < 11
+    assert not list(run.blocks.glob(".*"))
+    complete(run)
+    assert run.result.read_bytes() == undisturbed
+
+
+def test_the_result_names_no_place_time_or_worker(undisturbed, tmp_path):
+    run = begun(tmp_path / "somewhere")
+    complete(run)
+    attributes = nneft.storage.open_dataset(run.result).attrs
+    text = json.dumps({name: str(value) for name, value in attributes.items()})
+    assert "somewhere" not in text and "worker" not in text and "thread" not in text
+    assert b"somewhere" not in run.result.read_bytes()
+    manifest = json.loads((run.folder / "manifest.json").read_text())
+    assert attributes["run"] == manifest["digest"]
+    assert Path(run.folder / "blocks").is_dir()
