@@ -13,7 +13,7 @@ where ``s^(l)`` is the unbiased covariance of a mean over neurons, from the neur
 
 hold for any ``chi`` and ``c``. With ``chi = dF/dG`` at the mean kernel Z is what fluctuates in G
 at leading order in 1/n, and what is left is smaller by ``n^-1/2``: of order n times fewer networks.
-The last layer's conditional mean is taken exactly: ``G^(L) - Z^(L) = F_L(G^(L-1)) - chi_L Z^(L-1)``.
+The last layer is averaged exactly: ``G^(L) - Z^(L) = F_L(G^(L-1)) - chi_L Z^(L-1)``.
 
 ``F`` and ``chi`` are theory and are handed in: see :class:`Control`.
 """
@@ -104,7 +104,8 @@ class ReducedEnsemble:
     def gain(self) -> tuple[Array, Array]:
         """How many times fewer networks give the error of ``<G>``, ``V_4``: layers 2..L only.
 
-        (L-1, N, N) and (L-1, N, N, N, N); 1 where nothing fluctuates.
+        (L-1, N, N) and (L-1, N, N, N, N). Infinite where no error is left, as for ``<G>`` at layer
+        2, whose conditional mean is a constant; 1 where nothing fluctuates.
         """
         index = self._index()
         above = np.array(self.widths[1:-1], dtype=np.float64)[:, None, None]
@@ -162,7 +163,7 @@ class ReducedEnsemble:
 
 
 def _gain(plain: Array, reduced: Array) -> Array:
-    gain: Array = np.ones_like(plain)
+    gain: Array = np.where(plain > 0.0, np.inf, 1.0)
     np.divide(plain, reduced, out=gain, where=reduced > 0.0)
     return gain**2
 
