@@ -71,6 +71,21 @@ def test_the_result_is_the_ensemble_of_all_networks(undisturbed, tmp_path):
     np.testing.assert_allclose(kept.V(4).mean, direct.V(4).mean, rtol=1e-10, atol=1e-15)
 
 
+def test_from_python(undisturbed, tmp_path):
+    seen = []
+    settings = {"networks": NETWORKS, "seed": 3, "run": tmp_path}
+    first = sample(NET, INPUTS, **settings, progress=lambda *now: seen.append(now))
+    assert (tmp_path / "result.nc").read_bytes() == undisturbed
+    assert len(seen) == 11 and seen[-1] == (NETWORKS, NETWORKS)
+    again = sample(NET, INPUTS, **settings, workers=1, progress=lambda *now: seen.append(now))
+    assert seen[11:] == [(NETWORKS, NETWORKS)]
+    assert again.moments.mean.tobytes() == first.moments.mean.tobytes()
+    path = listed(tmp_path / "blocks")[3][0]
+    path.write_bytes(b"")
+    with pytest.warns(RuntimeWarning, match="does not match its checksum; set aside"):
+        sample(NET, INPUTS, **settings)
+
+
 @pytest.mark.parametrize("points", [2, 4, 8])
 def test_any_accumulator_goes_through_a_file_unchanged(points, tmp_path):
     one, two = (begun(tmp_path / name, points=points) for name in "ab")
@@ -295,6 +310,8 @@ def test_a_block_with_nan_is_recorded_and_never_averaged(tmp_path):
     numbers = np.random.Generator(np.random.SFC64(sequence))
     noise = numbers.standard_normal((run.plan.block, 2, 20))
     assert np.abs(np.linalg.cholesky(run.plan.kernel) @ noise).max() > edge[0]
+    with pytest.warns(RuntimeWarning, match="blocks failed and are in no average; block"):
+        sample(net, INPUTS, networks=2000, seed=3, run=tmp_path)
     # Again the same, and verify says so; nothing else was marked as failed.
     again = open_run(tmp_path / "again", asked(net), 2000)
     assert complete(again, workers=1).failed == failed

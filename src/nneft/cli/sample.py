@@ -79,6 +79,8 @@ def sample(
     """
     _one_blas_thread()
     share = _share(folder, task, of, gather)
+    if threads is not None and threads < 1:
+        raise ValueError(f"--threads must be 1 or more, got {threads}")
     if folder is None:
         return _in_memory(given, threads, as_json)
     run = _run(folder, given)

@@ -19,6 +19,7 @@ from nneft.ensemble.ensemble import Ensemble, Source
 from nneft.ensemble.numerics import check
 from nneft.ensemble.plan import Method, Plan, Precision
 from nneft.ensemble.weights import weights_block
+from nneft.errors import NumericsError
 from nneft.network import Network
 
 BLOCKS = {"chain": chain_block, "weights": weights_block}
@@ -42,6 +43,7 @@ def sample(
     workers: int | None = None,
     points: int = 4,
     progress: Callable[[int, int], object] | None = None,
+    run: str | os.PathLike[str] | None = None,
 ) -> Ensemble:
     """Draw random networks and estimate ``<G>`` and ``V_4`` with their standard errors.
 
@@ -59,6 +61,9 @@ def sample(
     points : 4, or 2 to hold ``<G>`` alone where many inputs make ``V_4`` too large; 6 and 8 hold
         ``V_6`` and ``V_8`` too, at more time and memory where there are several inputs.
     progress : called with networks done and wanted, after every block, from the calling thread.
+    run : a folder to keep finished blocks in; the same call goes on where an earlier one stopped,
+        and leaves ``result.nc`` there, the same to the last bit for any number of workers. Blocks
+        are added up in larger pieces than without a folder, so that last digits differ from that.
 
     Returns
     -------
@@ -67,15 +72,21 @@ def sample(
     Raises
     ------
     ValueError, TypeError
-        for a wrong call, and for sums that need more than 2 GiB.
+        for a wrong call, for sums that need more than 2 GiB, and for a folder that holds a run
+        with other settings.
     NumericsError
-        where a kernel is NaN or infinite, overflows or underflows, naming layer and block.
+        where a kernel is NaN or infinite, overflows or underflows, naming layer and block. With
+        ``run`` such blocks are recorded and left out, with a RuntimeWarning, unless all are.
 
     Notes
     -----
-    An interruption (Ctrl-C) is passed on and drops what was sampled; :func:`sample_blocks` hands
-    out block after block to those who want to keep what is finished.
+    An interruption (Ctrl-C) is passed on and drops what was sampled, but for what ``run`` keeps;
+    :func:`sample_blocks` hands out block after block to those who want to keep what is finished.
     """
+    if run is not None:
+        wanted = positive("networks", networks)
+        plan = checked(net, inputs, kernel, seed, method, dtype, batch, points)
+        return _kept(run, plan, wanted, workers, progress)
     blocks = sample_blocks(
         net,
         inputs,
@@ -89,6 +100,31 @@ def sample(
         points=points,
     )
     return reduce(Ensemble.merge, _told(blocks, progress, networks))
+
+
+def _kept(
+    folder: str | os.PathLike[str],
+    plan: Plan,
+    networks: int,
+    workers: int | None,
+    progress: Callable[[int, int], object] | None,
+) -> Ensemble:
+    from nneft.ensemble.runs import complete, open_run
+
+    def say(line: str) -> None:
+        warnings.warn(line, RuntimeWarning, stacklevel=4)
+
+    run = open_run(folder, plan, networks)
+    outcome = complete(run, workers=workers, progress=progress, say=say)
+    if outcome.ensemble is None:
+        raise NumericsError(f"no block of {run.folder} gave numbers")
+    if outcome.failed:
+        first = outcome.failed[0]
+        say(
+            f"{len(outcome.failed)} of {run.count} blocks failed and are in no average; block "
+            f"{first.block}: {first.reason}"
+        )
+    return outcome.ensemble
 
 
 def sample_blocks(

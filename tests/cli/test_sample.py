@@ -1,0 +1,214 @@
+"""``nneft sample`` and ``nneft verify``: what they print, and their exit codes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nneft
+from nneft.cli.main import run
+from nneft.ensemble import plan
+from nneft.ensemble.runs import disk
+
+SETTINGS = [
+    *("--activation", "tanh", "--widths", "2,20,30,20", "--C-W", "1", "--C-b", "0.1"),
+    *("--inputs", "1,1;-1.4,2", "--networks", "700", "--seed", "3"),
+]
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eleven blocks in a run."""
+    monkeypatch.setattr(plan, "BLOCK", 2**9)
+
+
+def sampled(folder: Path, *options: str) -> int:
+    return run(["sample", *SETTINGS, "--run", str(folder), *options])
+
+
+def test_a_run_and_the_same_command_again(tmp_path: Path, capsys: Captured) -> None:
+    folder = tmp_path / "run"
+    assert sampled(folder) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("tanh, 700 networks, 2 inputs\n")
+    assert "V_4[0,0,0,0]" in out and out.endswith(f"wrote {folder / 'result.nc'}\n")
+    assert "sampling: 700/700 networks" in err
+    first = (folder / "result.nc").read_bytes()
+    assert sampled(folder, "--threads", "1", "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (folder / "result.nc").read_bytes() == first
+    kept = nneft.load(folder / "result.nc")
+    assert isinstance(kept, nneft.Ensemble)
+    assert report["networks"] == report["networks_wanted"] == 700
+    assert (report["command"], report["blocks"], report["failed"]) == ("sample", 11, [])
+    np.testing.assert_array_equal(report["kernel"], kept.kernel.mean)
+    np.testing.assert_array_equal(report["error_V_4"], kept.V(4).error)
+    # The folder alone says what it is.
+    assert run(["sample", "--run", str(folder)]) == 0
+    assert (folder / "result.nc").read_bytes() == first
+    command = json.loads((folder / "manifest.json").read_text())["command"]
+    assert command[0] == "nneft"
+
+
+def test_without_a_folder_nothing_is_written(
+    tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["sample", *SETTINGS, "--points", "6", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    direct = nneft.sample(
+        nneft.Network((2, 20, 30, 20), "tanh", 1.0, 0.1),
+        [[1, 1], [-1.4, 2]],
+        networks=700,
+        seed=3,
+        points=6,
+    )
+    np.testing.assert_array_equal(report["V_4"], direct.V(4).mean)
+    assert run(["sample", *SETTINGS, "--points", "6"]) == 0
+    assert "V_6[0,0,0,0,0,0]" in capsys.readouterr().out
+    assert run(["sample", *SETTINGS, "--networks", "1"]) == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_tasks_then_gather(tmp_path: Path, capsys: Captured) -> None:
+    whole, shared = tmp_path / "whole", tmp_path / "shared"
+    assert sampled(whole) == 0
+    assert sampled(shared, "--task", "1", "--of", "2") == 0
+    out, _ = capsys.readouterr()
+    assert "task 1 of 2: 5 of 11 blocks are in" in out
+    assert out.endswith(f"when all tasks are done: nneft sample --run {shared} --gather\n")
+    assert sampled(shared, "--gather") == 4
+    err = capsys.readouterr().err
+    assert "6 blocks are missing (0, 2, 4, 6, 8, 10); 5 of 11 blocks are kept" in err
+    assert sampled(shared, "--task", "0", "--of", "2", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["blocks"] == 6
+    assert not (shared / "result.nc").exists()
+    assert run(["sample", "--run", str(shared), "--gather"]) == 0
+    assert (shared / "result.nc").read_bytes() == (whole / "result.nc").read_bytes()
+
+
+def test_other_settings_are_refused_with_the_difference(tmp_path: Path, capsys: Captured) -> None:
+    assert sampled(tmp_path) == 0
+    before = (tmp_path / "result.nc").read_bytes()
+    capsys.readouterr()
+    assert sampled(tmp_path, "--networks", "800", "--seed", "5") == 2
+    err = capsys.readouterr().err
+    assert "networks is 700 there, 800 was asked for; seed is 3 there, 5 was asked for" in err
+    assert (tmp_path / "result.nc").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--task", "0", "--of", "2"], "need --run FOLDER"),
+        (["--gather"], "need --run FOLDER"),
+        (["--run", "x", "--task", "2"], "give --task and --of together"),
+        (["--run", "x", "--task", "2", "--of", "2"], "a task is a number from 0 to 1 of 2, got 2"),
+        (["--run", "x", "--task", "1", "--of", "2", "--gather"], "leave out --task and --of"),
+        (["--run", "x", "--networks", "0"], "networks must be a positive integer, got 0"),
+        (["--run", "x", "--threads", "0"], "--threads must be 1 or more, got 0"),
+        (["--run", "x", "--seed", "-1"], "seed must be an integer, 0 or more, got -1"),
+        (["--run", "x", "--points", "5"], "points must be 4, 6, 8, or 2"),
+        (["--run", "no/x"], "there is no folder above it"),
+    ],
+)
+def test_wrong_calls(
+    options: list[str],
+    said: str,
+    tmp_path: Path,
+    capsys: Captured,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["sample", *SETTINGS, *options]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_missing_settings_are_named(tmp_path: Path, capsys: Captured) -> None:
+    assert run(["sample", "--run", str(tmp_path)]) == 2
+    assert "holds no run: there is no manifest.json in it" in capsys.readouterr().err
+    assert run(["sample", *SETTINGS[:-4]]) == 2
+    assert "--networks is missing" in capsys.readouterr().err
+    assert run(["sample"]) == 2
+    assert "--activation is missing" in capsys.readouterr().err
+
+
+def test_a_full_disk_can_be_gone_on_from(
+    tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, written = disk.write, []
+
+    def full(path: Path, content: bytes) -> None:
+        written.append(path)
+        if len(written) > 5:
+            raise OSError(28, "No space left on device")
+        write(path, content)
+
+    monkeypatch.setattr(disk, "write", full)
+    assert sampled(tmp_path, "--threads", "1") == 4
+    assert "No space left on device; 4 of 11 blocks are kept in" in capsys.readouterr().err
+    monkeypatch.setattr(disk, "write", write)
+    assert sampled(tmp_path) == 0
+
+
+def test_blocks_that_fail_are_told_and_are_in_no_average(
+    tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nneft.ensemble import sampling
+
+    chain = sampling.BLOCKS["chain"]
+
+    def broken(made: plan.Plan, block: int, networks: int) -> Any:
+        samples = chain(made, block, networks)
+        if block == 40:
+            samples[0, 1, 0] = np.nan
+        return samples
+
+    monkeypatch.setitem(sampling.BLOCKS, "chain", broken)
+    assert sampled(tmp_path) == 3
+    out, err = capsys.readouterr()
+    assert "tanh, 636 networks" in out
+    assert "block 2 failed: the kernel at layer 3, inputs (0, 0), is not finite" in err
+    assert "64 networks of failed blocks are in no average" in err
+    assert run(["verify", str(tmp_path), "--blocks", "2"]) == 0
+    assert "block 2 sampled again: the same to the last bit" in capsys.readouterr().out
+    assert sampled(tmp_path, "--json") == 3
+    assert [f["block"] for f in json.loads(capsys.readouterr().out)["failed"]] == [2]
+
+
+def test_verify(tmp_path: Path, capsys: Captured) -> None:
+    assert sampled(tmp_path) == 0
+    capsys.readouterr()
+    assert run(["verify", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "11 of 11 blocks are there and whole",
+        *(f"block {b} sampled again: the same to the last bit" for b in (0, 5, 10)),
+        "result.nc is what the blocks merge to",
+    ]
+    path = next((tmp_path / "blocks").glob("00000004-*"))
+    path.write_bytes(path.read_bytes()[:-1])
+    assert run(["verify", str(tmp_path), "--blocks", "2-4,7", "--json"]) == 3
+    report = json.loads(capsys.readouterr().out)
+    assert report["damaged"] == {path.name: f"{path.name} does not match its checksum"}
+    assert (report["good"], report["missing"]) == (False, [4])
+    assert report["recomputed"] == {"2": None, "3": None, "7": None}
+    assert path.exists()
+
+
+@pytest.mark.parametrize(
+    ("blocks", "said"),
+    [
+        ("11", "11 is not among the blocks 0 to 10"),
+        ("3-2", "3-2 is not among the blocks"),
+        ("x", "wanted all, none, or blocks such as 0,5-7, got 'x'"),
+    ],
+)
+def test_verify_wants_blocks_that_there_are(
+    blocks: str, said: str, tmp_path: Path, capsys: Captured
+) -> None:
+    assert sampled(tmp_path, "--task", "0", "--of", "11") == 0
+    assert run(["verify", str(tmp_path), "--blocks", blocks]) == 2
+    assert said in capsys.readouterr().err
