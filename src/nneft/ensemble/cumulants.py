@@ -145,6 +145,12 @@ class CentralSums:
         )
         return replace(self, mean=self.mean[..., components], sums=sums)
 
+    def of_layer(self, index: int) -> "CentralSums":
+        """The sums of one layer alone."""
+        at = slice(index, index + 1)
+        sums = tuple(s[:, at] for s in self.sums)
+        return replace(self, exponent=self.exponent[at], mean=self.mean[:, at], sums=sums)
+
     def one_left_out(self) -> "CentralSums":
         """For every group, the sums over all the others."""
         total = self.pooled(np.zeros(1, dtype=np.intp))

@@ -79,7 +79,7 @@ class Ensemble:
             where an error overflows.
         """
         self._need_two()
-        at = self._pair_index()
+        at = self.pair_index
         with np.errstate(over="ignore"):
             mean = mean_estimate(self.moments)
         return Estimate(
@@ -133,14 +133,39 @@ class Ensemble:
         if points == 4:
             return self._four_points(indices)
         assert self.cumulants is not None
-        index = self._pair_index()
+        index = self.pair_index
         if indices is None:
             return higher.dense(self.cumulants, self.widths, points // 2, index)
         asked = index[np.array(indices[::2]), np.array(indices[1::2])]
         return higher.one_component(self.cumulants, self.widths, asked)
 
+    def correlator(
+        self, legs: Sequence[tuple[int, int]], layer: int, *, connected: bool = True
+    ) -> Estimate:
+        """``<phi_i1(x1) .. phi_i2k(x2k)>`` of a layer with its standard error, unbiased.
+
+        Averages over neurons given their kernel are exact: only the kernels were sampled.
+
+        Parameters
+        ----------
+        legs : ``(neuron, input)`` for each field, both counted from 0.
+        layer : from 1 to the depth.
+        connected : whether to leave out what factorises (BCCZ 12, 28).
+
+        Raises
+        ------
+        ValueError
+            for more legs than were sampled for, sums whose error needs ``points=6`` or more, a
+            layer, neuron or input that does not exist.
+        NumericsError
+            where it overflows.
+        """
+        from nneft.ensemble.correlators import correlator
+
+        return correlator(self, legs, layer, connected=connected)
+
     def _four_points(self, indices: tuple[int, ...] | None) -> Estimate:
-        at = self._pair_index()
+        at = self.pair_index
         left, right = at[:, :, None, None], at[None, None, :, :]
         # BCCZ (28): V_4^(l) = n_{l-1} kappa_2(G^(l), G^(l))
         above = np.array(self.widths[1:-1], dtype=np.float64)[:, None, None]
@@ -228,7 +253,8 @@ class Ensemble:
             raise ValueError(wanted)
         return indices
 
-    def _pair_index(self) -> NDArray[np.intp]:
+    @property
+    def pair_index(self) -> NDArray[np.intp]:
         """(N, N) the position of each pair of inputs among the unordered ones."""
         index = np.empty(self.first_kernel.shape, dtype=np.intp)
         for position, (a, b) in enumerate(pairs(len(index))):
