@@ -31,13 +31,16 @@ COMMANDS = {
     "reproduce": ("nneft.cli.reproduce", "Figures 1-5 of arXiv:2305.02334, theory on simulation."),
     "sample": (
         "nneft.cli.sample",
-        "An ensemble of random networks, kept so that nothing finished is lost.",
+        "An ensemble of random networks: mean kernel and V_4 with standard errors.",
     ),
     "tune": (
         "nneft.cli.tune",
         "Which C_W and C_b for an activation at this depth and width, and what to type.",
     ),
-    "verify": ("nneft.cli.verify", "Check a run of nneft sample, and sample blocks again."),
+    "verify": (
+        "nneft.cli.verify",
+        "Check every file of a run by its checksum, and sample chosen blocks again.",
+    ),
 }
 
 
