@@ -19,11 +19,11 @@ def test_relu_measures_more_than_v4():
     net = Network((3, *[n] * depth), "relu", 2.0)
     found = sample_neurons(net, kernel=K, networks=200_000, seed=1)
     growth = (1 + 5 / n) ** np.arange(depth) - 1
-    v4 = found.V_4[1:, 0, 0, 0, 0]
+    v4 = found.V(4)[1:, 0, 0, 0, 0]
     assert np.abs(v4.pull((n + 2) * K**2 * growth[1:])).max() < 4
     assert np.abs(v4.pull(n * K**2 * growth[1:])).max() > 5
     assert np.abs(found.kernel[:, 0, 0].pull(K)).max() < 4
-    assert abs(found.V_4[0, 0, 0, 0, 0].pull(0.0)) < 4
+    assert abs(found.V(4)[0, 0, 0, 0, 0].pull(0.0)) < 4
 
 
 def test_all_components_against_the_kernels():
@@ -34,7 +34,7 @@ def test_all_components_against_the_kernels():
     v4, here = ensemble.V(4), np.array([6, 9, 5])[:, None, None, None, None]
     crossed = [np.einsum(f"l{order}->labcd", v4.mean) for order in ("acbd", "adbc")]
     expected = v4.mean + sum(crossed) / here
-    measured = found.V_4
+    measured = found.V(4)
     pulls = (measured.mean - expected)[1:] / np.hypot(measured.error, v4.error)[1:]
     assert np.abs(pulls).max() < 4.5
     difference = found.kernel.mean - ensemble.kernel.mean
@@ -65,7 +65,7 @@ def test_from_preactivations_literally():
                 if i == j:
                     term -= np.einsum("ac,bd->abcd", two, two) + np.einsum("ad,bc->abcd", two, two)
                 total += term
-        np.testing.assert_allclose(found.V_4.mean[layer], below / n**2 * total, atol=1e-13)
+        np.testing.assert_allclose(found.V(4).mean[layer], below / n**2 * total, atol=1e-13)
 
 
 def test_blocks_and_merging():

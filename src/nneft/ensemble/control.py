@@ -92,9 +92,22 @@ class ReducedEnsemble:
         """``<G>``, (L, N, N); layer 1 is exact."""
         return self._estimate(self._mean, self.first_kernel, self._index(), "<G>")
 
-    @property
-    def V_4(self) -> Estimate:
-        """``n_{l-1} Cov(G_12, G_34)``, (L, N, N, N, N), unbiased; layer 1 is exactly 0."""
+    def V(self, points: int) -> Estimate:
+        """``V_4 = n_{l-1} Cov(G_12, G_34)``, (L, N, N, N, N), unbiased; layer 1 is exactly 0.
+
+        Parameters
+        ----------
+        points : 4.
+
+        Raises
+        ------
+        ValueError
+            for other points, or fewer than 3 networks.
+        NumericsError
+            where it overflows, naming the layer.
+        """
+        if points != 4:
+            raise ValueError(f"V({points}) was asked for, but only V(4) is held with less noise")
         index = self._index()
         places = dense_places(self.plain.mean.shape[-1], 2)
         at = places[index[:, :, None, None], index]
@@ -112,7 +125,7 @@ class ReducedEnsemble:
         kernel = mean_estimate(self.plain).error[:, index]
         v4 = (covariance_estimate(self.plain) * above).error
         v4 = v4[:, index[:, :, None, None], index]
-        return _gain(kernel, self.kernel.error[1:]), _gain(v4, self.V_4.error[1:])
+        return _gain(kernel, self.kernel.error[1:]), _gain(v4, self.V(4).error[1:])
 
     def merge(self, other: "ReducedEnsemble") -> "ReducedEnsemble":
         """All networks of both; of one call of :func:`sample_reduced`, or of different seeds."""

@@ -74,9 +74,20 @@ class NeuronEnsemble:
         """(L, N, N) ``<phi_i phi_i>``, averaged over neurons and networks (A.35)."""
         return self._estimate(lambda held: held.mean, 1)
 
-    @property
-    def V_4(self) -> Estimate:
-        """(L, N, N, N, N) by (A.36), connected with the averages over networks themselves."""
+    def V(self, points: int) -> Estimate:
+        """(L, N, N, N, N) by (A.36), connected with the averages over networks themselves.
+
+        Parameters
+        ----------
+        points : 4.
+
+        Raises
+        ------
+        ValueError
+            for other points, or one network alone.
+        """
+        if points != 4:
+            raise ValueError(f"V({points}) was asked for, but (A.36) is V(4)")
         return self._estimate(self._four_points, 2)
 
     def merge(self, other: "NeuronEnsemble") -> "NeuronEnsemble":
