@@ -16,7 +16,7 @@ import pytest
 
 import nneft
 from nneft.ensemble import plan, sample
-from nneft.ensemble.runs import complete, disk, gather, open_run, read_run, verify, work
+from nneft.ensemble.runs import Run, complete, disk, gather, open_run, read_run, verify, work
 from nneft.ensemble.runs.arrays import flatten, restore
 from nneft.ensemble.runs.blockfile import listed
 from nneft.ensemble.runs.work import Share
@@ -117,6 +117,22 @@ def test_tasks_in_any_order_and_in_other_processes(undisturbed, tmp_path):
     work(begun(tmp_path), Share(1, 3).blocks(run), workers=1)
     complete(read_run(tmp_path))
     assert run.result.read_bytes() == undisturbed
+
+
+@pytest.mark.parametrize("widths", [(2, 3, 2), (2, 128, 128, 128), (2, 3000, 3000, 2), (2, 2)])
+@pytest.mark.parametrize("method", ["chain", "weights"])
+def test_blocks_are_about_a_second_of_work_and_cover_every_network(widths, method, tmp_path):
+    made = asked(Network(widths, "tanh", 1.0), method=method)
+    run = Run(tmp_path, made, 10**9 + 1)
+    assert run.per_block * made.work <= max(16 * SMALL, made.work)
+    assert run.count * run.per_block >= run.networks > (run.count - 1) * run.per_block
+    parts = [run.parts(block) for block in (0, 1, run.count - 1)]
+    numbers = [part for block in parts for part, _ in block]
+    assert numbers == sorted(set(numbers))
+    assert parts[1][0][0] == parts[0][-1][0] + 1
+    assert [sum(n for _, n in block) for block in parts[:2]] == [run.per_block] * 2
+    assert sum(n for _, n in parts[2]) == run.networks_in(run.count - 1)
+    assert parts[2][-1][0] == (run.networks - 1) // made.block
 
 
 def test_a_task_is_one_of_those_there_are():

@@ -25,7 +25,9 @@ NUMERICS = 3
 def verify(run: Path, blocks: str | None, as_json: bool) -> int:
     """Check every file of a run by its checksum, and sample chosen blocks again.
 
-    RUN is the folder that nneft sample --run keeps. Nothing is changed. Exit code 0: all that is there is right; 3: something is not.
+    RUN is the folder that nneft sample --run keeps. Nothing is changed.
+
+    Exit code 0: all that is there is right; 3: something is not.
     """
     from nneft.ensemble.runs import read_run
     from nneft.ensemble.runs import verify as check

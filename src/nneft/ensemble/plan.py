@@ -52,8 +52,8 @@ class Plan:
         return self.network.widths[1:-1]
 
     @property
-    def block(self) -> int:
-        """Networks in a full block."""
+    def work(self) -> int:
+        """What one network costs, in random numbers; at least 1."""
         count = len(self.kernel)
         if self.method == "chain":
             work = sum(count * (n + count) for n in self.hidden)
@@ -61,7 +61,12 @@ class Plan:
             work = sum(
                 n * (below + 1 + count) for below, n in zip(self.network.widths, self.hidden)
             )
-        return max(1, BLOCK // max(1, work))
+        return max(1, work)
+
+    @property
+    def block(self) -> int:
+        """Networks in a full block."""
+        return max(1, BLOCK // self.work)
 
     @property
     def together(self) -> int:

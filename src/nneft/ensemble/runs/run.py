@@ -5,8 +5,8 @@
     FOLDER/damaged/          files of blocks that did not hold what they should
     FOLDER/result.nc         the ensemble, once every block is there
 
-A block of a run is :data:`TOGETHER` consecutive blocks of the plan, about a second of work: sizes,
-like the numbers themselves, depend on the settings alone.
+A block of a run is :data:`TOGETHER` consecutive blocks of the plan, about a second of work, or
+fewer where they are long: sizes, like the numbers themselves, depend on the settings alone.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from nneft.ensemble import plan as cutting
 from nneft.ensemble.plan import Plan
 from nneft.ensemble.runs import disk, manifest
 from nneft.ensemble.sampling import checked
 from nneft.network import Network
 from nneft.storage import check_folder_writable
 
-#: Blocks of the plan in one block of a run.
+#: Blocks of the plan in one block of a run, at most.
 TOGETHER = 16
 RESULT, BLOCKS, DAMAGED = "result.nc", "blocks", "damaged"
 
@@ -49,7 +50,8 @@ class Run:
     @property
     def per_block(self) -> int:
         """Networks in a full block."""
-        return TOGETHER * self.plan.block
+        one = self.plan.block * self.plan.work
+        return self.plan.block * max(1, min(TOGETHER, TOGETHER * cutting.BLOCK // one))
 
     @property
     def count(self) -> int:

@@ -17,8 +17,9 @@ from nneft.errors import NumericsError
 
 #: Called with networks done and wanted.
 Progress = Callable[[int, int], object]
-#: Seconds between looks at what other processes have finished in the same folder.
-LOOK = 1.0
+#: Seconds between looks at what other processes have finished in the same folder, and how many
+#: times longer than a look itself that is at least.
+LOOK, REST = 1.0, 50.0
 #: Times that damaged files are sampled again before the disk is taken to be at fault.
 ATTEMPTS = 3
 
@@ -90,10 +91,12 @@ def work(
 
 def _absent(run: Run, blocks: list[int], tell: _Telling) -> Iterator[int]:
     """Those blocks that no other process has finished in the meantime."""
-    held, looked = set[int](), monotonic()
+    held, following = set[int](), monotonic() + LOOK
     for block in blocks:
-        if monotonic() - looked > LOOK:
-            held, looked = set(listed(run.blocks)), monotonic()
+        begun = monotonic()
+        if begun > following:
+            held = set(listed(run.blocks))
+            following = monotonic() + max(LOOK, REST * (monotonic() - begun))
         if block in held:
             tell([block])
         else:
