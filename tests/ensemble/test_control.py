@@ -169,6 +169,16 @@ def test_the_networks_are_those_of_sample(reduced):
     )
 
 
+def test_workers_change_nothing():
+    control, networks = one_input(NET, K), 10_000
+    one, three = (
+        sample_reduced(NET, kernel=K, networks=networks, control=control, workers=w) for w in (1, 3)
+    )
+    assert one.networks == three.networks == networks
+    np.testing.assert_array_equal(one.V(4).error, three.V(4).error)
+    np.testing.assert_array_equal(one.kernel.mean, three.kernel.mean)
+
+
 def test_wrong_calls(reduced):
     control = one_input(NET, K)
     with pytest.raises(ValueError, match=r"shapes \(10, 3, 3\) and \(10, 3\), got \(10, 1, 1\)"):

@@ -79,6 +79,13 @@ def test_blocks_and_merging():
         one.merge(sample_neurons(Network((2, 6, 8), "tanh", 1.0), INPUTS, networks=2))
 
 
+def test_workers_change_nothing():
+    net = Network((2, 300, 300, 300), "tanh", 1.0)
+    one, two = (sample_neurons(net, INPUTS, networks=4000, workers=w) for w in (1, 2))
+    assert one.networks == 4000
+    np.testing.assert_array_equal(one.V(4).mean, two.V(4).mean)
+
+
 @pytest.mark.parametrize(
     "signals", [[], [np.ones((5, 2, 4))], [np.ones((5, 2, 4)), np.ones((5, 2))]]
 )

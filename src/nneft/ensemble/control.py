@@ -36,9 +36,10 @@ from nneft.ensemble.estimate import (
     mean_estimate,
 )
 from nneft.ensemble.numerics import check
+from nneft.ensemble.ordered import in_order
 from nneft.ensemble.places import dense_places, multisets
 from nneft.ensemble.plan import Plan
-from nneft.ensemble.sampling import checked, positive
+from nneft.ensemble.sampling import checked, positive, threads
 from nneft.network import Network
 
 Array = NDArray[np.float64]
@@ -188,14 +189,15 @@ def sample_reduced(
     kernel: ArrayLike | None = None,
     networks: int,
     seed: int = 0,
+    workers: int | None = None,
     control: Control,
 ) -> ReducedEnsemble:
     """Draw the networks of :func:`nneft.sample` and estimate with a control variate.
 
     Parameters
     ----------
-    net, inputs, kernel, networks, seed : as :func:`nneft.sample` takes them.
-    control : conditional means and responses of this network.
+    net, inputs, kernel, networks, seed, workers : as :func:`nneft.sample` takes them.
+    control : conditional means and responses of this network; ``mean`` is called from the threads.
 
     Raises
     ------
@@ -213,10 +215,12 @@ def sample_reduced(
         )
     if min(plan.hidden, default=2) < 2:
         raise ValueError(f"hidden layers of 2 neurons or more were wanted, got {plan.hidden}")
-    tasks = enumerate(range(0, wanted, plan.block))
-    blocks = (
-        reduced_block(plan, control, b, min(plan.block, wanted - start)) for b, start in tasks
-    )
+
+    def block(start: int) -> ReducedEnsemble:
+        many = min(plan.block, wanted - start)
+        return reduced_block(plan, control, start // plan.block, many)
+
+    blocks = in_order(block, range(0, wanted, plan.block), threads(plan, workers))
     return reduce(ReducedEnsemble.merge, blocks)
 
 

@@ -24,8 +24,9 @@ from nneft.ensemble.chain import preactivations
 from nneft.ensemble.cumulants import CentralSums, jackknife_error
 from nneft.ensemble.estimate import Estimate
 from nneft.ensemble.numerics import check
+from nneft.ensemble.ordered import in_order
 from nneft.ensemble.plan import Plan
-from nneft.ensemble.sampling import checked, positive
+from nneft.ensemble.sampling import checked, positive, threads
 from nneft.network import Network
 
 Array = NDArray[np.float64]
@@ -140,6 +141,7 @@ def sample_neurons(
     kernel: ArrayLike | None = None,
     networks: int,
     seed: int = 0,
+    workers: int | None = None,
 ) -> NeuronEnsemble:
     """Draw networks and measure them as BCCZ do, by (A.35) and (A.36).
 
@@ -148,7 +150,7 @@ def sample_neurons(
 
     Parameters
     ----------
-    net, inputs, kernel, networks, seed : as :func:`nneft.sample` takes them.
+    net, inputs, kernel, networks, seed, workers : as :func:`nneft.sample` takes them.
 
     Raises
     ------
@@ -157,8 +159,11 @@ def sample_neurons(
     """
     wanted = positive("networks", networks)
     plan = checked(net, inputs, kernel, seed, "chain", "float64", None, 4)
-    tasks = enumerate(range(0, wanted, plan.block))
-    blocks = (neurons_block(plan, b, min(plan.block, wanted - start)) for b, start in tasks)
+
+    def block(start: int) -> NeuronEnsemble:
+        return neurons_block(plan, start // plan.block, min(plan.block, wanted - start))
+
+    blocks = in_order(block, range(0, wanted, plan.block), threads(plan, workers))
     return reduce(NeuronEnsemble.merge, blocks)
 
 
