@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 import numpy as np
@@ -17,7 +17,6 @@ from nneft.ensemble.runs.arrays import Arrays, flatten, restore
 from nneft.ensemble.runs.blockfile import Damaged, Failure, listed, read_block
 from nneft.ensemble.runs.run import DAMAGED, Run
 from nneft.errors import NumericsError
-from nneft.storage import temporary_beside
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -183,13 +182,8 @@ def dataset(run: Run, outcome: Outcome, ensemble: Ensemble) -> xr.Dataset:
     )
 
 
-def write_result(run: Run, outcome: Outcome, ensemble: Ensemble, path: Path) -> None:
-    """Write the result as netCDF, synced before it takes its name."""
-    with temporary_beside(path) as name:
-        dataset(run, outcome, ensemble).to_netcdf(name, engine="h5netcdf")
-        handle = os.open(name, os.O_RDWR)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-    disk.sync_folder(path.parent)
+def result(run: Run, outcome: Outcome, ensemble: Ensemble) -> bytes:
+    """The content of ``result.nc``, made in memory: HDF5 does not survive a full disk."""
+    buffer = io.BytesIO()
+    dataset(run, outcome, ensemble).to_netcdf(buffer, engine="h5netcdf")
+    return buffer.getvalue()

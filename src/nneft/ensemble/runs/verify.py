@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from nneft.ensemble.runs.arrays import Arrays
 from nneft.ensemble.runs.blockfile import Damaged, Failure, listed, read_block
-from nneft.ensemble.runs.gather import Outcome, arrays_of, gather, write_result
+from nneft.ensemble.runs.gather import Outcome, arrays_of, gather, result
 from nneft.ensemble.runs.run import RESULT, Run
 from nneft.ensemble.runs.work import sampled
 
@@ -107,8 +105,5 @@ def _result(run: Run, outcome: Outcome) -> str | None:
         return None
     if outcome.ensemble is None:
         return f"{RESULT} is there, but blocks are missing or damaged"
-    with tempfile.TemporaryDirectory() as room:
-        again = Path(room) / RESULT
-        write_result(run, outcome, outcome.ensemble, again)
-        same = again.read_bytes() == run.result.read_bytes()
+    same = result(run, outcome, outcome.ensemble) == run.result.read_bytes()
     return None if same else f"{RESULT} is not what the blocks merge to"

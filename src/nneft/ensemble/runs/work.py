@@ -9,8 +9,9 @@ from threading import Event
 from time import monotonic
 
 from nneft.ensemble.ensemble import Ensemble
+from nneft.ensemble.runs import disk
 from nneft.ensemble.runs.blockfile import Failure, listed, write_block, write_failure
-from nneft.ensemble.runs.gather import Outcome, arrays_of, gather, merged, write_result
+from nneft.ensemble.runs.gather import Outcome, arrays_of, gather, merged, result
 from nneft.ensemble.runs.run import Run
 from nneft.ensemble.sampling import keep_freed_memory, sampled_block, threads
 from nneft.errors import NumericsError
@@ -206,4 +207,4 @@ def finish(run: Run, outcome: Outcome) -> None:
     if outcome.ensemble is None:
         reason = outcome.failed[0].reason if outcome.failed else "no block is there"
         raise NumericsError(f"all {run.count} blocks of {run.folder} failed: {reason}")
-    write_result(run, outcome, outcome.ensemble, run.result)
+    disk.write(run.result, result(run, outcome, outcome.ensemble))
