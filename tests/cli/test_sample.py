@@ -179,6 +179,9 @@ def test_blocks_that_fail_are_told_and_are_in_no_average(
     assert "block 2 sampled again: the same to the last bit" in capsys.readouterr().out
     assert sampled(tmp_path, "--json") == 3
     assert [f["block"] for f in json.loads(capsys.readouterr().out)["failed"]] == [2]
+    for task, code in ((0, 3), (1, 0)):
+        assert sampled(tmp_path / "shared", "--task", str(task), "--of", "2", "--json") == code
+        assert len(json.loads(capsys.readouterr().out)["failed"]) == (code == 3)
 
 
 def test_verify(tmp_path: Path, capsys: Captured) -> None:

@@ -8,7 +8,7 @@ import shlex
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,11 +21,14 @@ if TYPE_CHECKING:
     from nneft.ensemble import Ensemble
     from nneft.ensemble.plan import Plan
     from nneft.ensemble.runs import Outcome, Run, Share
+    from nneft.ensemble.runs.blockfile import Failure
 
 NUMERICS, INTERRUPTED = 3, 4
 
 #: Most numbers of V_4 that are printed as JSON.
 MOST_NUMBERS = 100_000
+#: Most failed blocks that are told one by one.
+MOST_TOLD = 20
 
 EPILOG = """With --run every finished block of networks is a file, and nothing that is finished is
 lost: after an interruption, a crash or a full disk the same command (or just nneft sample --run
@@ -191,18 +194,21 @@ def _completed(run: Run, threads: int | None, as_json: bool) -> int:
 
 def _shared(run: Run, share: Share, threads: int | None, as_json: bool) -> int:
     from nneft.ensemble.runs import work
+    from nneft.ensemble.runs.gather import failures
 
     blocks = share.blocks(run)
     with _progress() as progress:
         work(run, blocks, workers=threads, progress=progress)
-    done, on = f"task {share.task} of {share.of}", shlex.join(_again(run, None))
+    failed = failures(run, blocks)
     if as_json:
         report = {"task": share.task, "of": share.of, "blocks": len(blocks)}
-        _echo_json({"run": str(run.folder), **report})
+        _echo_json({"run": str(run.folder), **report, "failed": _listed(failed)})
     else:
+        on = shlex.join(_again(run, None))
+        done = f"task {share.task} of {share.of}"
         click.echo(f"{done}: {len(blocks)} of {run.count} blocks are in {run.folder}")
         click.echo(f"when all tasks are done: {on} --gather")
-    return 0
+    return _told_failures(failed)
 
 
 def _gathered(run: Run, as_json: bool) -> int:
@@ -222,19 +228,29 @@ def _gathered(run: Run, as_json: bool) -> int:
 def _told(run: Run, outcome: Outcome, as_json: bool) -> int:
     if outcome.ensemble is None:
         raise ValueError(f"{run.folder} has no result")
-    failed = [{"block": f.block, "reason": f.reason} for f in outcome.failed]
     about = {
         "run": str(run.folder),
         "result": str(run.result),
         "networks_wanted": run.networks,
         "blocks": run.count,
-        "failed": failed,
+        "failed": _listed(outcome.failed),
     }
     _print(outcome.ensemble, as_json, about)
-    for failure in outcome.failed:
+    return _told_failures(outcome.failed)
+
+
+def _listed(failed: Sequence[Failure]) -> list[dict[str, Any]]:
+    return [{"block": failure.block, "reason": failure.reason} for failure in failed]
+
+
+def _told_failures(failed: Sequence[Failure]) -> int:
+    """Say which blocks failed; the exit code that follows from it."""
+    for failure in failed[:MOST_TOLD]:
         click.echo(f"nneft: block {failure.block} failed: {failure.reason}", err=True)
+    if len(failed) > MOST_TOLD:
+        click.echo(f"nneft: .. and {len(failed) - MOST_TOLD} more blocks", err=True)
     if failed:
-        lost = run.networks - outcome.ensemble.networks
+        lost = sum(failure.networks for failure in failed)
         click.echo(f"nneft: {lost:,} networks of failed blocks are in no average", err=True)
     return NUMERICS if failed else 0
 

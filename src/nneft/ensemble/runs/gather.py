@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, get_type_hints
 
@@ -157,6 +158,17 @@ def _each(run: Run, damaged: dict[str, str]) -> Iterator[tuple[int, Ensemble | F
                 "from two types of processor: remove one of the files"
             )
         yield block, next(iter(good.values()), None)
+
+
+def failures(run: Run, blocks: Iterable[int]) -> list[Failure]:
+    """Those of the blocks that are recorded as failed."""
+    files, found = listed(run.blocks), []
+    for path in (path for block in blocks for path in files.get(block, [])):
+        if path.suffix == ".json":
+            with contextlib.suppress(Damaged, OSError, ValueError):
+                held = read_block(path, run.digest)
+                found += [held] if isinstance(held, Failure) else []
+    return found
 
 
 def _set_aside(run: Run, name: str) -> None:
