@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from nneft.ensemble import Ensemble, sample
+from nneft.ensemble.accumulate import Moments
 from nneft.ensemble.cumulants import GROUPS, CentralSums, cumulant_estimate, k_statistic
 from nneft.ensemble.places import dense_places, multisets, rank
 from nneft.network import Network
@@ -96,6 +97,25 @@ def test_a_thousand_million_samples_at_an_offset_of_a_million():
 @pytest.mark.parametrize("scale", [1e-70, 1e-18, 1e70])
 def test_eighth_points_neither_overflow_nor_underflow(scale):
     x = samples(60, scale=scale)
+    assert_exact(in_pieces(x, [20]), x, 1e-12, scale=scale)
+
+
+@pytest.mark.parametrize("first", [1e-90, 0.0])
+def test_a_later_block_may_be_larger_by_any_factor(first):
+    """Fourth powers of the second would overflow in units of the first."""
+    x = np.concatenate([first * samples(30), samples(30, seed=1)])
+    with np.errstate(over="raise", invalid="raise"):
+        assert_exact(in_pieces(x, [30]), x, 1e-12)
+        assert_exact(in_pieces(x[::-1], [30]), x[::-1], 1e-12)
+        both = Moments.of(x[:30]).merge(Moments.of(x[30:]))
+    whole = Moments.of(x)
+    np.testing.assert_array_equal(both.exponent, whole.exponent)
+    np.testing.assert_allclose(both.co.m22, whole.co.m22, rtol=1e-12)
+
+
+@pytest.mark.parametrize("scale", [1e-70])
+def test_a_block_that_vanishes_has_no_unit(scale):
+    x = np.concatenate([np.zeros((20, 2, 3)), samples(40, scale=scale)])
     assert_exact(in_pieces(x, [20]), x, 1e-12, scale=scale)
 
 

@@ -113,7 +113,8 @@ class Moments:
                 f"moments of one kind were wanted, got shapes {self.mean.shape} and "
                 f"{other.mean.shape}, co-moments {self.co is not None} and {other.co is not None}"
             )
-        other = other.in_units(self.exponent)
+        unit = common_unit(self.exponent, self.mean, other.exponent, other.mean)
+        self, other = self.in_units(unit), other.in_units(unit)
         count = self.count + other.count
         difference = other.mean - self.mean
         ours = -difference * (other.count / count)
@@ -134,6 +135,20 @@ class Moments:
         mean = np.ldexp(self.mean, change[:, None])
         square = np.ldexp(self.square, 2 * change[:, None])
         return Moments(self.count, exponent, mean, square, co)
+
+
+def common_unit(ours: Exponents, mean: Array, theirs: Exponents, other: Array) -> Exponents:
+    """(L,) the larger unit, so that no power overflows; a layer that vanishes has none.
+
+    The means, of shape (.., L, P), tell: kernels have positive diagonals or vanish.
+    """
+    axes = tuple(i for i in range(mean.ndim) if i != mean.ndim - 2)
+    unit: Exponents = np.where(
+        ~mean.any(axis=axes),
+        theirs,
+        np.where(~other.any(axis=axes), ours, np.maximum(ours, theirs)),
+    )
+    return unit
 
 
 def _units(samples: Array) -> Exponents:

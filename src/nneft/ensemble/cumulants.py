@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from nneft.ensemble.accumulate import common_unit
 from nneft.ensemble.estimate import Estimate
 from nneft.ensemble.places import Places, multisets, rank, without
 
@@ -82,7 +83,8 @@ class CentralSums:
                 f"sums of one kind were wanted, got components {self.mean.shape[1:]} and "
                 f"{other.mean.shape[1:]}, orders {self.order} and {other.order}"
             )
-        other = other.in_units(self.exponent)
+        unit = common_unit(self.exponent, self.mean, other.exponent, other.mean)
+        self, other = self.in_units(unit), other.in_units(unit)
         size = max(self.size, other.size)
         joined = replace(
             self,
