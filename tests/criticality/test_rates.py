@@ -5,7 +5,7 @@ from math import log
 import pytest
 
 import nneft
-from nneft.criticality.rates import rates
+from nneft.criticality.decay import rates
 
 
 def network(activation: str, C_W: float, C_b: float, depth: int = 40) -> nneft.Network:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import nneft
+from nneft.criticality.asymptotics import scaling
 from nneft.criticality.point import critical_point
-from nneft.criticality.scaling import scaling
 from nneft.criticality.universal import AT, FLAT, HALF, KINKED, SMOOTH, Diffusion, moment, ratio
 
 TERMS = 8

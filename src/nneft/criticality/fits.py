@@ -17,10 +17,10 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from nneft.activations import Activation
+from nneft.criticality.asymptotics import Scaling, scaling
 from nneft.criticality.close import close_pair
 from nneft.criticality.laws import PAIR, Law
 from nneft.criticality.point import SCALE_INVARIANT
-from nneft.criticality.scaling import Scaling, scaling
 from nneft.gaussian.base import Array
 from nneft.network import Network
 from nneft.rg.driver import flow
