@@ -71,3 +71,40 @@ def test_what_cannot_be_is_said():
     narrow = nneft.Network((4, *[3] * 30), "tanh", 1.0)
     with pytest.raises(nneft.NumericsError, match="too narrow for its depth"):
         tune(narrow, kernel=1.0, goal=nneft.flow(narrow, kernel=1.0, order=0).K())
+
+
+@pytest.mark.parametrize(
+    ("target", "given"),
+    [
+        ("layers", {"by": "garbage"}),
+        ("layers", {"by": "C_W"}),
+        ("layers", {"weights": {"kernel": 1.0}}),
+        ("layers", {"shared": True}),
+        ("layers", {"iterations": 5}),
+        ("shift", {"goal": 1.0}),
+        ("shift", {"shared": False}),
+        ("spread", {"by": "C_b"}),
+    ],
+)
+def test_what_a_target_has_no_use_for_is_refused(target, given):
+    net = nneft.Network((4, 8, 8, 8), "tanh", 1.0)
+    [name] = given
+    with pytest.raises(ValueError, match=f'target="{target}" has no use for {name}=.*leave it out'):
+        tune(net, kernel=1.0, target=target, **given)
+
+
+@pytest.mark.parametrize(
+    ("target", "given", "kind"),
+    [
+        ("shift", {"by": "garbage"}, ValueError),
+        ("shift", {"by": ("C_W", "C_W")}, ValueError),
+        ("spread", {"iterations": 0}, ValueError),
+        ("spread", {"iterations": 2.5}, TypeError),
+        ("spread", {"shared": "yes"}, TypeError),
+    ],
+)
+def test_what_a_target_uses_is_checked(target, given, kind):
+    net = nneft.Network((4, 8, 8, 8), "tanh", 1.0)
+    [name] = given
+    with pytest.raises(kind, match=f"^{name} must be"):
+        tune(net, kernel=1.0, target=target, **given)

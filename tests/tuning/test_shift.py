@@ -87,7 +87,7 @@ def test_wrong_calls():
         tune(net, kernel=kernel, target="shift", by="C")
     with pytest.raises(ValueError, match="target must be one of"):
         tune(net, kernel=kernel, target="mean")
-    with pytest.raises(ValueError, match="leave out goal"):
+    with pytest.raises(ValueError, match="infinite-width kernel: leave it out"):
         tune(net, kernel=kernel, target="shift", goal=1.0)
     with pytest.raises(ValueError, match="one layer has nothing to shift"):
         tune(nneft.Network((2, 3), "tanh", 1.0), kernel=1.0, target="shift")

@@ -15,7 +15,14 @@ from nneft.tuning.layers import solve_layers
 from nneft.tuning.profile import Profile, measure
 from nneft.tuning.shift import shift, shifted
 
-TARGETS = ("shift", "layers", "spread")
+#: What each can be told, beside the network and its inputs.
+TARGETS = {
+    "shift": ("by",),
+    "layers": ("goal",),
+    "spread": ("goal", "weights", "shared", "iterations"),
+}
+#: Most steps of the optimiser, if nothing else is said.
+ITERATIONS = 60
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,11 +106,11 @@ def tune(
     *,
     kernel: ArrayLike | None = None,
     target: str = "layers",
-    by: str | tuple[str, ...] = ("C_W",),
+    by: str | tuple[str, ...] | None = None,
     goal: ArrayLike | None = None,
     weights: Mapping[str, float] | None = None,
-    shared: bool = False,
-    iterations: int = 60,
+    shared: bool | None = None,
+    iterations: int | None = None,
 ) -> Tuning:
     """The best C_W and C_b at finite width and depth, to first order in 1/n.
 
@@ -124,15 +131,15 @@ def tune(
         from `goal`, added over layers, plus ``weights["spread"]`` times the mean relative variance
         of the last layer between random seeds.
     by
-        For "shift": "C_W", "C_b" or both.
+        For "shift": "C_W" (the default), "C_b" or both.
     goal : (N, N) or (L, N, N)
         Mean kernel wanted, for "layers" and "spread"; by default the first layer's.
     weights
         For "spread"; by default 1 each.
     shared
-        For "spread": one C_W and one C_b for all layers.
+        For "spread": one C_W and one C_b for all layers; by default each layer its own.
     iterations
-        Most steps of L-BFGS-B, for "spread".
+        For "spread": most steps of L-BFGS-B, by default 60.
 
     Returns
     -------
@@ -142,7 +149,8 @@ def tune(
     Raises
     ------
     ValueError
-        A wrong call; a goal that no positive C_W reaches.
+        A wrong call, an argument that the target has no use for among them; a goal that no
+        positive C_W reaches.
     nneft.NumericsError
         As of `nneft.flow`.
 
@@ -158,21 +166,22 @@ def tune(
         )
     if target not in TARGETS:
         raise ValueError(f"target must be one of {', '.join(TARGETS)}, got {target!r}")
+    given = {"by": by, "goal": goal, "weights": weights, "shared": shared}
+    given["iterations"] = iterations
+    _check_used(target, [name for name, value in given.items() if value is not None])
     first = network.first_kernel(inputs=inputs, kernel=kernel)
     if np.any(np.diag(first) <= 0.0):
         raise ValueError("each input must have a positive first kernel; leave out zero inputs")
     if target == "shift":
-        if goal is not None:
-            raise ValueError("the shift has the infinite-width kernel as its goal; leave out goal=")
-        return _by_shift(network, first, (by,) if isinstance(by, str) else tuple(by))
+        return _by_shift(network, first, _shifting("C_W" if by is None else by))
     wanted = _goal(network, first, goal)
     numbers: dict[str, float] = {}
     if target == "layers":
         after = solve_layers(network, first, wanted)
     else:
-        w = _weights(weights)
-        problem = Balance(network, first, wanted, w["kernel"], w["spread"], shared)
-        after, numbers["before"], numbers["after"] = problem.solved(_starts(problem), iterations)
+        w, steps = _weights(weights), _steps(iterations)
+        problem = Balance(network, first, wanted, w["kernel"], w["spread"], _is_shared(shared))
+        after, numbers["before"], numbers["after"] = problem.solved(_starts(problem), steps)
     profiles = measure(network, first), measure(after, first)
     return Tuning(target, network, after, wanted, profiles, numbers)
 
@@ -186,9 +195,42 @@ def _starts(problem: Balance) -> list[Network]:
     return [problem.network, tuned]
 
 
-def _by_shift(network: Network, first: Array, by: tuple[str, ...]) -> Tuning:
-    if not by or not set(by) <= {"C_W", "C_b"}:
+def _check_used(target: str, given: list[str]) -> None:
+    """Refuse what the target has no use for: it would be left out without a word."""
+    for name in given:
+        if name in TARGETS[target]:
+            continue
+        users = " and ".join(f'"{other}"' for other, names in TARGETS.items() if name in names)
+        shifts = (target, name) == ("shift", "goal")
+        why = ", whose goal is the infinite-width kernel" if shifts else ""
+        raise ValueError(
+            f'target="{target}" has no use for {name}={why}: leave it out, or take target={users}'
+        )
+
+
+def _shifting(by: str | tuple[str, ...]) -> tuple[str, ...]:
+    names = (by,) if isinstance(by, str) else tuple(by)
+    if not names or len(set(names)) < len(names) or not set(names) <= {"C_W", "C_b"}:
         raise ValueError(f'by must be "C_W", "C_b" or both, got {by!r}')
+    return names
+
+
+def _is_shared(shared: bool | None) -> bool:
+    if shared is not None and not isinstance(shared, bool):
+        raise TypeError(f"shared must be True or False, got {shared!r}")
+    return bool(shared)
+
+
+def _steps(iterations: int | None) -> int:
+    steps = ITERATIONS if iterations is None else iterations
+    if isinstance(steps, bool) or not isinstance(steps, int):
+        raise TypeError(f"iterations must be an integer, got {iterations!r}")
+    if steps < 1:
+        raise ValueError(f"iterations must be 1 or more, got {iterations}")
+    return steps
+
+
+def _by_shift(network: Network, first: Array, by: tuple[str, ...]) -> Tuning:
     if network.depth < 2:
         raise ValueError("one layer has nothing to shift: its kernel is not random")
     found = shift(network, first, by)
