@@ -163,3 +163,29 @@ def test_interrupted_it_shows_what_was_found(
     assert [row[-1] for row in rows(out)] == [d.code for d in first]
     assert err == "nneft: interrupted; 3 of 10 diagrams found\n"
     assert run(["diagrams", "8", "--verify"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("args", "number"),
+    [
+        (["40"], "more than 13,332,732"),
+        (["22"], "46,564"),
+        (["4", "--order", "5000"], "more than 252,642"),
+        (["20", "--labelled"], "5,101,907,122"),
+        (["40", "--table", "--json"], "more than"),
+    ],
+)
+def test_more_than_anybody_waits_for_are_refused_before_the_first(
+    args: list[str],
+    number: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def never(*_: object, **__: object) -> Iterator[object]:
+        raise AssertionError("a diagram was built")
+
+    monkeypatch.setattr("nneft.feynman.container.topologies", never)
+    assert run(["diagrams", *args]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1
+    assert f"have {number}" in err and "--count" in err

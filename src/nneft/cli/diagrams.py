@@ -20,6 +20,10 @@ STDOUT = Path("-")
 #: Fewer diagrams than this come faster than a bar could be drawn.
 SOON = 500
 
+#: Most diagrams that are built, at 400 to 8000 a second: a minute or so. Points and orders from
+#: which on counting itself takes seconds, and there are more than that anyway.
+MOST, COUNTED_POINTS, COUNTED_ORDER = 25_000, 30, 12
+
 EPILOG = """A diagram's name: the wavy legs of its blobs, then each vertex with the blobs that its
 double lines end at. 2,1|V4:0,1 is V_4 between a blob of two legs and one of one.
 nneft diagrams 8 --table prints table I of arXiv:2305.02334."""
@@ -84,6 +88,7 @@ def diagrams(
             raise ValueError("--count builds no diagrams: leave out what needs them")
         click.echo(_json(found, form, [], verified=None, files=[]) if as_json else f"{len(found)}")
         return
+    _check_number(points, order, labelled=labelled, expanded=expanded)
     if latex == STDOUT and as_json:
         raise ValueError("--latex - and --json both print: give --latex a file")
     _check_files(latex, files)
@@ -109,6 +114,23 @@ def diagrams(
 
         click.echo(f"nneft: interrupted; {len(built)} of {len(found)} diagrams found", err=True)
         context.exit(INTERRUPTED)
+
+
+def _check_number(points: int, order: int, *, labelled: bool, expanded: bool) -> None:
+    """Refuse more diagrams than anybody waits for, before the first is built."""
+    from nneft.feynman import diagrams as enumerate_diagrams
+
+    # There are the more of them the more points there are, and the higher the order.
+    few, low = min(points, COUNTED_POINTS), min(order, COUNTED_ORDER)
+    number = len(enumerate_diagrams(few, low, labelled=labelled, expanded=expanded))
+    if number <= MOST:
+        return
+    known = f"{number:,}" if (few, low) == (points, order) else f"more than {number:,}"
+    raise ValueError(
+        f"{points} points at --order {order} have {known} diagrams, and at most {MOST:,} are "
+        "built; --count counts them, fewer points or a lower order have fewer, and in Python "
+        f"nneft.diagrams({points}, {order}) makes them one by one"
+    )
 
 
 def _check_files(latex: Path | None, pictures: dict[str, Path]) -> None:
