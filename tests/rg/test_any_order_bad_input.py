@@ -1,11 +1,14 @@
 """Wrong calls at order 2 and beyond: one sentence, before anything starts."""
 
+import re
 import time
 
 import numpy as np
 import pytest
 
 import nneft
+from nneft.rg.cost import check_cost, seconds_needed
+from nneft.rg.recursion import Method
 
 NETWORK = nneft.Network((2, 8, 9, 5), "tanh", 1.2, 0.1)
 POLYNOMIAL = nneft.Network((6, 8, 9, 5), "x + x**2/3", 1.0)
@@ -51,8 +54,31 @@ def test_orders_that_are_none(order):
 @pytest.mark.parametrize("method", [None, "series", "diagrams"])
 def test_too_many_inputs_for_the_expectations(method):
     net = nneft.Network((6, 8, 9), "tanh", 1.0)
-    with pytest.raises(nneft.NumericsError, match=r"order 2 on 6 .* at 6 inputs at once"):
+    message = r"order 2 on 6 .* at 6 inputs at once.*; take order=1 or 4 inputs at a time"
+    with pytest.raises(ValueError, match=message if method is None else "at 6 inputs at once"):
         nneft.flow(net, SIX, order=2, method=method)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "x + x**2/3", "relu", "elu"])
+@pytest.mark.parametrize("order", [3, 5, 8, 30])
+@pytest.mark.parametrize("count", [4, 5, 6])
+def test_what_is_offered_is_not_refused(activation, order, count):
+    """Every way out that a refusal names, taken."""
+    net = nneft.Network((6, 8, 9, 5), activation, 1.0)
+    try:
+        check_cost(net, count, order, None)
+    except ValueError as error:
+        offered = str(error).split("; take ")[1]
+    else:
+        return
+    for way in offered.split(" or "):
+        match re.findall(r"\w+", way):
+            case ["order", lower]:
+                check_cost(net, count, int(lower), None)
+            case ["method", other]:
+                check_cost(net, count, order, Method(other))
+            case [fewer, *_]:
+                check_cost(net, int(fewer), order, None)
 
 
 def test_moments_that_diverge():
@@ -105,3 +131,38 @@ def test_expectations_that_overflow():
     net = nneft.Network((1, 5, 5, 5), "x**2", 1.0)
     with pytest.raises(nneft.NumericsError, match="overflows at layer 2"):
         nneft.flow(net, kernel=1e60, order=5)
+
+
+def test_too_long_is_refused_at_once_and_says_what_would_do():
+    x = np.random.default_rng(0).normal(size=(50, 8))
+    net = nneft.Network((8, 100, 100, 100), "tanh", 1.5, 0.1)
+    began = time.perf_counter()
+    message = r"order 1 on 50 .*about 6 hours, more than 10 minutes.*nneft.kernel.*most_seconds="
+    with pytest.raises(ValueError, match=message):
+        nneft.flow(net, x)
+    assert time.perf_counter() - began < 2.0
+    assert nneft.flow(net, x, order=0).K(0).shape == (3, 50, 50)
+    assert nneft.kernel(net, x[:3], order=1).shape == (3, 3)
+
+
+def test_too_long_is_what_the_caller_says():
+    net = nneft.Network((2, 8, 9), "relu", 1.2, 0.1)
+    x = np.random.default_rng(0).normal(size=(6, 2))
+    with pytest.raises(ValueError, match=r"more than 0.001 seconds"):
+        nneft.flow(net, x, most_seconds=1e-3)
+    assert nneft.flow(net, x, most_seconds=None).V(4).shape == (2, 6, 6, 6, 6)
+    for wrong in ("1", True):
+        with pytest.raises(TypeError, match="most_seconds"):
+            nneft.flow(net, x, most_seconds=wrong)
+    with pytest.raises(ValueError, match="most_seconds"):
+        nneft.flow(net, x, most_seconds=-1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("activation", ["tanh", "relu", "elu", "x - x**3/6", "sin"])
+def test_the_estimate_of_the_time_is_fair(activation):
+    net = nneft.Network((8, 9, 9, 9), activation, 1.5, 0.1)
+    began = time.perf_counter()
+    nneft.flow(net, np.random.default_rng(0).normal(size=(9, 8)))
+    took = time.perf_counter() - began
+    assert took / 8 < seconds_needed(net, 9, 1) < 8 * took

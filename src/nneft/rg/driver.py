@@ -7,7 +7,7 @@ from nneft.errors import NumericsError
 from nneft.gaussian.base import Array
 from nneft.network import Network
 from nneft.rg.accuracy import beyond_first_order
-from nneft.rg.cost import check_cost
+from nneft.rg.cost import MOST_SECONDS, check_cost
 from nneft.rg.difference_pairs import close_pairs, with_close_pairs
 from nneft.rg.flow import Flow
 from nneft.rg.recursion import Method, default_method, states
@@ -26,6 +26,7 @@ def flow(
     kernel: ArrayLike | None = None,
     order: int = 1,
     method: str | None = None,
+    most_seconds: float | None = MOST_SECONDS,
 ) -> Flow:
     """Mean kernel and connected correlators of every layer, to an order in 1/n.
 
@@ -42,8 +43,11 @@ def flow(
         corrections down to ``n^-(P-k+1)`` relative to the leading one, for all ``k <= P + 1``.
     method
         How a step is evaluated: ``"series"``, truncated power series, or ``"diagrams"``, Feynman
-        diagrams contracted. None takes BCCZ's formulas at orders 0 and 1, beyond them the faster
-        one: series for one and two distinct inputs, diagrams for more.
+        diagrams contracted. None takes BCCZ's formulas at orders 0 and 1; beyond them series for up
+        to three distinct inputs, diagrams for more.
+    most_seconds
+        A flow whose expectations of four distinct inputs, ``N^4/24`` a layer from order 1 on, are
+        estimated to take longer is refused; None computes it all the same.
 
     Returns
     -------
@@ -55,7 +59,8 @@ def flow(
     ------
     ValueError, TypeError
         A wrong call: inputs or kernel of the wrong shape; an order that would need too much memory,
-        with the number of bytes; an activation whose Gaussian moments diverge.
+        with the number of bytes, or too much time, with what would do; an activation whose
+        Gaussian moments diverge.
     nneft.NumericsError
         Overflow, underflow or an accuracy that is not reached, with the layer's number.
 
@@ -95,7 +100,7 @@ def flow(
     first = network.first_kernel(inputs=inputs, kernel=kernel)
     _check_first(network, first, inputs)
     reduction = reduce_inputs(network, first)
-    check_cost(network, len(reduction.kernel), order, chosen)
+    check_cost(network, len(reduction.kernel), order, chosen, _checked_seconds(most_seconds))
     if chosen is None and order > 1:
         chosen = default_method(len(reduction.kernel))
     found = _stepped(network, reduction, order if chosen is None else 0)
@@ -127,6 +132,17 @@ def _checked_order(order: int) -> int:
     if order < 0:
         raise ValueError(f"order must be 0 or more, got {order}")
     return order
+
+
+def _checked_seconds(most: float | None) -> float | None:
+    wanted = f"most_seconds must be a positive number, or None for any, got {most!r}"
+    if most is None:
+        return None
+    if isinstance(most, bool) or not isinstance(most, int | float | np.number):
+        raise TypeError(wanted)
+    if not most > 0.0:
+        raise ValueError(wanted)
+    return float(most)
 
 
 def _checked_method(order: int, method: str | None) -> Method | None:
