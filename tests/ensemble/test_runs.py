@@ -19,7 +19,7 @@ from nneft.ensemble import plan, sample
 from nneft.ensemble.runs import Run, complete, disk, gather, open_run, read_run, verify, work
 from nneft.ensemble.runs.arrays import flatten, restore
 from nneft.ensemble.runs.blockfile import listed
-from nneft.ensemble.runs.gather import merged
+from nneft.ensemble.runs.prefix import merged
 from nneft.ensemble.runs.work import Share
 from nneft.ensemble.sampling import checked
 from nneft.errors import NumericsError

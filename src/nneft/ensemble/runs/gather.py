@@ -6,24 +6,21 @@ import contextlib
 import io
 import json
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, get_type_hints
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from nneft.ensemble.ensemble import Ensemble, Source
+from nneft.ensemble.ensemble import Ensemble
 from nneft.ensemble.runs import disk
-from nneft.ensemble.runs.arrays import Arrays, flatten, restore
 from nneft.ensemble.runs.blockfile import Damaged, Failure, listed, read_block
+from nneft.ensemble.runs.contents import one_whole
+from nneft.ensemble.runs.prefix import Prefix
 from nneft.ensemble.runs.run import DAMAGED, Run
-from nneft.errors import NumericsError
 
 if TYPE_CHECKING:
     import xarray as xr
 
-#: Fields of an ensemble that follow from the settings, and so are not written in every block.
-SETTLED = ("widths", "C_W", "C_b", "activation", "first_kernel", "sources")
+    from nneft.ensemble.accuracy import Reading
 
 
 @dataclass(frozen=True)
@@ -32,80 +29,27 @@ class Outcome:
 
     Parameters
     ----------
-    ensemble : of all good blocks; None if there is none, or if blocks are missing.
-    missing : blocks of which there is no good file.
+    ensemble : of all good blocks that are wanted; None if there is none, or if some are missing.
+    blocks : how many blocks are wanted: as many as make the result accurate enough where that is
+        known, else all.
+    missing : those of them of which there is no good file.
     damaged : by name of the file, why it cannot be used.
-    failed : blocks that gave no numbers; they are in no average.
+    failed : those of them that gave no numbers; they are in no average.
+    reached : whether the accuracy asked for is reached; None where none was, or blocks are missing.
+    readings : how far from it the blocks are that are there without a gap; None likewise.
     """
 
     ensemble: Ensemble | None
+    blocks: int
     missing: tuple[int, ...]
     damaged: dict[str, str]
     failed: tuple[Failure, ...]
-
-
-def arrays_of(ensemble: Ensemble) -> Arrays:
-    """What a block's file holds: whatever was accumulated."""
-    flat: Arrays = {}
-    for field in fields(ensemble):
-        if field.name not in SETTLED:
-            flat |= flatten(getattr(ensemble, field.name), field.name)
-    return flat
-
-
-def ensemble_of(run: Run, block: int, arrays: Arrays) -> Ensemble:
-    """The ensemble of one block, from its file.
-
-    Raises
-    ------
-    Damaged
-        Something is not there, or of another number of networks.
-    """
-    plan, net = run.plan, run.plan.network
-    start, size = block * run.per_block, run.networks_in(block)
-    source = Source(plan.method, plan.dtype, plan.seed, start, start + size)
-    hints = get_type_hints(Ensemble)
-    names = [f.name for f in fields(Ensemble) if f.name not in SETTLED]
-    try:
-        accumulated: dict[str, Any] = {name: restore(hints[name], name, arrays) for name in names}
-    except KeyError as error:
-        raise Damaged(f"block {block} lacks {error.args[0]}") from None
-    found = Ensemble(
-        widths=net.widths,
-        C_W=tuple(net.C_W.tolist()),
-        C_b=tuple(net.C_b.tolist()),
-        activation=net.activation.name,
-        first_kernel=plan.kernel,
-        sources=(source,),
-        **accumulated,
-    )
-    if found.networks != size:
-        raise Damaged(f"block {block} holds {found.networks} networks, {size} were wanted")
-    return found
-
-
-def merged(total: Ensemble | None, found: Ensemble) -> Ensemble:
-    """Both together, in this order.
-
-    Raises
-    ------
-    NumericsError
-        A sum overflows, as where fourth powers of the spread between networks do.
-    """
-    if total is None:
-        return found
-    with np.errstate(all="ignore"):
-        both = total.merge(found)
-    if not all(np.isfinite(a).all() for a in arrays_of(both).values()):
-        first, last = found.sources[0].start, found.sources[-1].stop - 1
-        raise NumericsError(
-            f"the sums of networks {first}..{last} and those before overflow double precision"
-        )
-    return both
+    reached: bool | None = None
+    readings: list[Reading] | None = None
 
 
 def gather(run: Run, *, set_aside: bool = True) -> Outcome:
-    """Read and check every block; merge them in order if they are all there.
+    """Read and check every block; merge them in order, if all that are wanted are there.
 
     Parameters
     ----------
@@ -120,44 +64,33 @@ def gather(run: Run, *, set_aside: bool = True) -> Outcome:
     NumericsError
         The blocks are finite, but not their sums.
     """
-    total: Ensemble | None = None
+    prefix, files = Prefix(run), listed(run.blocks)
     missing: list[int] = []
     damaged: dict[str, str] = {}
-    failed: list[Failure] = []
-    for block, found in _each(run, damaged):
-        if found is None:
-            missing.append(block)
-        elif isinstance(found, Failure):
-            failed.append(found)
-        elif not missing:
-            total = merged(total, found)
-    if set_aside:
-        for name in damaged:
-            _set_aside(run, name)
-    whole = None if missing else total
-    return Outcome(whole, tuple(missing), damaged, tuple(failed))
-
-
-def _each(run: Run, damaged: dict[str, str]) -> Iterator[tuple[int, Ensemble | Failure | None]]:
-    files = listed(run.blocks)
+    later: list[Failure] = []
     for block in sorted(set(files) - set(range(run.count))):
         damaged |= {path.name: f"the run has {run.count} blocks" for path in files[block]}
-    for block in range(run.count):
-        good: dict[str, Ensemble | Failure] = {}
-        for path in files.get(block, []):
-            try:
-                found = read_block(path, run.digest)
-                good[path.name] = (
-                    found if isinstance(found, Failure) else ensemble_of(run, block, found)
-                )
-            except (Damaged, OSError, ValueError) as error:
-                damaged[path.name] = str(error)
-        if len(good) > 1:
-            raise ValueError(
-                f"block {block} of {run.folder} is there twice and differs ({', '.join(good)}), as "
-                "from two types of processor: remove one of the files"
-            )
-        yield block, next(iter(good.values()), None)
+    for block in range(run.count) if run.until is None else _upto(files, run.count):
+        found = one_whole(run, block, files.get(block, []), damaged)
+        if found is None:
+            missing.append(block)
+        elif not missing:
+            prefix.add(found)
+        elif isinstance(found, Failure):
+            later.append(found)
+    if set_aside:
+        for name in damaged:
+            put_aside(run, name)
+    if prefix.whole:
+        kept = (prefix.blocks, (), damaged, tuple(prefix.failed))
+        return Outcome(prefix.total, *kept, prefix.reached, prefix.readings())
+    failed = tuple(prefix.failed + later)
+    return Outcome(None, run.count, tuple(missing), damaged, failed, None, prefix.readings())
+
+
+def _upto(files: Iterable[int], count: int) -> range:
+    """Blocks to the first one that nobody has come to."""
+    return range(min(count, max(files, default=-1) + 2))
 
 
 def failures(run: Run, blocks: Iterable[int]) -> list[Failure]:
@@ -171,7 +104,8 @@ def failures(run: Run, blocks: Iterable[int]) -> list[Failure]:
     return found
 
 
-def _set_aside(run: Run, name: str) -> None:
+def put_aside(run: Run, name: str) -> None:
+    """Move the file of a block to the folder ``damaged``."""
     room = run.folder / DAMAGED
     room.mkdir(exist_ok=True)
     try:
@@ -186,12 +120,15 @@ def dataset(run: Run, outcome: Outcome, ensemble: Ensemble) -> xr.Dataset:
     failed = [
         {"block": f.block, "networks": f.networks, "reason": f.reason} for f in outcome.failed
     ]
-    return ensemble.to_xarray().assign_attrs(
+    made = ensemble.to_xarray().assign_attrs(
         networks_wanted=run.networks,
         networks_per_block=run.per_block,
         failed_blocks=json.dumps(failed),
         run=run.digest,
     )
+    if run.until is None:
+        return made
+    return made.assign_attrs(until=str(run.until), until_reached=int(bool(outcome.reached)))
 
 
 def result(run: Run, outcome: Outcome, ensemble: Ensemble) -> bytes:

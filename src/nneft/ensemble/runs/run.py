@@ -5,28 +5,27 @@
     FOLDER/damaged/          files of blocks that did not hold what they should
     FOLDER/result.nc         the ensemble, once every block is there
 
-A block of a run is :data:`TOGETHER` consecutive blocks of the plan, about a second of work, or
-fewer where they are long: sizes, like the numbers themselves, depend on the settings alone.
+A block of a run is a piece of about a second of work, consecutive blocks of the plan: sizes, like
+the numbers themselves, depend on the settings alone.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from nneft.ensemble import plan as cutting
+from nneft.ensemble.accuracy import Accuracy, accuracy
+from nneft.ensemble.looks import piece
 from nneft.ensemble.plan import Plan
 from nneft.ensemble.runs import disk, manifest
 from nneft.ensemble.sampling import checked
 from nneft.network import Network
 from nneft.storage import check_folder_writable
 
-#: Blocks of the plan in one block of a run, at most.
-TOGETHER = 16
 RESULT, BLOCKS, DAMAGED = "result.nc", "blocks", "damaged"
 
 
@@ -38,30 +37,35 @@ class Run:
     ----------
     folder : where it is kept.
     plan : what is sampled.
-    networks : how many in all.
+    networks : how many in all, or at most.
+    until : the accuracy that is enough, or None to sample all networks.
+    arithmetic : whose numbers these are; a name in :data:`nneft.ensemble.runs.engine.SAMPLERS`.
     notes : what may make the last bits differ from those of the blocks that are there.
     """
 
     folder: Path
     plan: Plan
     networks: int
+    until: Accuracy | None = None
+    arithmetic: str = "numpy"
     notes: tuple[str, ...] = field(default=())
 
     @property
     def per_block(self) -> int:
         """Networks in a full block."""
-        one = self.plan.block * self.plan.work
-        return self.plan.block * max(1, min(TOGETHER, TOGETHER * cutting.BLOCK // one))
+        return piece(self.plan)
 
     @property
     def count(self) -> int:
-        """Number of blocks."""
+        """Number of blocks, at most."""
         return -(-self.networks // self.per_block)
 
     @cached_property
     def settings(self) -> dict[str, Any]:
         """All that decides the numbers, as JSON."""
-        return manifest.settings(self.plan, self.networks, self.per_block)
+        until = None if self.until is None else str(self.until)
+        made = manifest.settings(self.plan, self.networks, self.per_block)
+        return made | {"until": until, "arithmetic": self.arithmetic}
 
     @cached_property
     def digest(self) -> str:
@@ -90,17 +94,32 @@ class Run:
 
 
 def open_run(
-    folder: str | os.PathLike[str], plan: Plan, networks: int, command: Sequence[str] = ()
+    folder: str | os.PathLike[str],
+    plan: Plan,
+    networks: int,
+    command: Sequence[str] = (),
+    *,
+    until: str | None = None,
+    arithmetic: str = "numpy",
 ) -> Run:
     """Begin a run in a folder, or find the one that is there.
+
+    Parameters
+    ----------
+    folder : made if its parent is there.
+    plan, networks : what is sampled, and how many at most.
+    command : kept in the manifest, for people to read.
+    until : the accuracy that is enough, as :mod:`nneft.ensemble.accuracy` reads it.
+    arithmetic : whose numbers.
 
     Raises
     ------
     ValueError
         The folder cannot be made or written to, or holds a run with other settings (the
-        differences are named).
+        differences are named); ``until`` cannot be read.
     """
-    run = Run(_made(Path(folder)), plan, networks)
+    wanted = None if until is None else accuracy(until, plan)
+    run = Run(_made(Path(folder)), plan, networks, wanted, arithmetic)
     path = run.folder / manifest.NAME
     if not path.exists():
         if run.blocks.is_dir() and any(run.blocks.iterdir()):
@@ -116,7 +135,7 @@ def open_run(
     run.blocks.mkdir(exist_ok=True)
     for room in (run.folder, run.blocks):
         disk.sweep(room)
-    return Run(run.folder, plan, networks, tuple(manifest.elsewhere(kept)))
+    return replace(run, notes=tuple(manifest.elsewhere(kept)))
 
 
 def read_run(folder: str | os.PathLike[str]) -> Run:
@@ -138,7 +157,9 @@ def read_run(folder: str | os.PathLike[str]) -> Run:
     network = Network(made["widths"], made["activation"], made["C_W"], made["C_b"])
     names = ("inputs", "kernel", "seed", "method", "dtype", "points")
     plan = checked(network, **{name: made[name] for name in names}, batch=None)
-    run = Run(place, plan, int(made["networks"]), tuple(manifest.elsewhere(kept)))
+    until = None if made.get("until") is None else accuracy(made["until"], plan)
+    notes = tuple(manifest.elsewhere(kept))
+    run = Run(place, plan, int(made["networks"]), until, made.get("arithmetic", "numpy"), notes)
     different = manifest.differences(made, run.settings)
     if different:
         raise ValueError(f"{place} was begun by another nneft: {'; '.join(different)}")

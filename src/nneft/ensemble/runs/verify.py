@@ -9,9 +9,10 @@ import numpy as np
 
 from nneft.ensemble.runs.arrays import Arrays
 from nneft.ensemble.runs.blockfile import Damaged, Failure, listed, read_block
-from nneft.ensemble.runs.gather import Outcome, arrays_of, gather, result
+from nneft.ensemble.runs.contents import arrays_of
+from nneft.ensemble.runs.engine import sampled
+from nneft.ensemble.runs.gather import Outcome, gather, result
 from nneft.ensemble.runs.run import RESULT, Run
-from nneft.ensemble.runs.work import sampled
 
 
 @dataclass(frozen=True)
@@ -20,10 +21,10 @@ class Verdict:
 
     Parameters
     ----------
-    blocks : blocks the run has.
-    missing : blocks of which there is no good file.
+    blocks : blocks that are wanted: as many as are accurate enough where that is known, else all.
+    missing : those of them of which there is no good file.
     damaged : by name of the file, why it cannot be used.
-    failed : blocks that gave no numbers, and are in no average.
+    failed : those of them that gave no numbers, and are in no average.
     recomputed : by block, None where it came out the same to the last bit, or what differs.
     result : None where ``result.nc`` is what the blocks merge to, or not to be there yet, or what
         is wrong with it.
@@ -56,7 +57,8 @@ def verify(run: Run, blocks: Iterable[int] | None = None) -> Verdict:
         for a block that the run does not have.
     """
     outcome = gather(run, set_aside=False)
-    there = [block for block in range(run.count) if block not in set(outcome.missing)]
+    absent = set(outcome.missing)
+    there = [block for block in listed(run.blocks) if block < run.count and block not in absent]
     if blocks is None:
         chosen = sorted({there[0], there[len(there) // 2], there[-1]}) if there else []
     else:
@@ -66,7 +68,12 @@ def verify(run: Run, blocks: Iterable[int] | None = None) -> Verdict:
                 raise ValueError(f"the run has blocks 0 to {run.count - 1}, got {block}")
     again = {block: _again(run, block) for block in chosen if block in set(there)}
     return Verdict(
-        run.count, outcome.missing, outcome.damaged, outcome.failed, again, _result(run, outcome)
+        outcome.blocks,
+        outcome.missing,
+        outcome.damaged,
+        outcome.failed,
+        again,
+        _result(run, outcome),
     )
 
 

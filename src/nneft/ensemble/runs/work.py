@@ -1,20 +1,27 @@
-"""Sampling the blocks of a run that are not there yet, in threads, and finishing it."""
+"""Sampling the blocks of a run that are not there yet, and finishing it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
-from threading import Event
+from pathlib import Path
 from time import monotonic
 
 from nneft.ensemble.ensemble import Ensemble
+from nneft.ensemble.looks import Watch
 from nneft.ensemble.runs import disk
-from nneft.ensemble.runs.blockfile import Failure, listed, write_block, write_failure
-from nneft.ensemble.runs.gather import Outcome, arrays_of, gather, merged, result
+from nneft.ensemble.runs.blockfile import Failure, listed
+from nneft.ensemble.runs.contents import one_whole
+from nneft.ensemble.runs.engine import Engine, Stopped, Threads, sampled, write
+from nneft.ensemble.runs.gather import Outcome, gather, put_aside, result
+from nneft.ensemble.runs.prefix import Prefix
 from nneft.ensemble.runs.run import Run
-from nneft.ensemble.sampling import keep_freed_memory, sampled_block, threads
+from nneft.ensemble.sampling import threads
 from nneft.errors import NumericsError
+
+__all__ = ["Share", "Stopped", "complete", "finish", "sampled", "work"]
 
 #: Called with networks done and wanted.
 Progress = Callable[[int, int], object]
@@ -23,10 +30,6 @@ Progress = Callable[[int, int], object]
 LOOK, REST = 1.0, 50.0
 #: Times that damaged files are sampled again before the disk is taken to be at fault.
 ATTEMPTS = 3
-
-
-class Stopped(Exception):
-    """The block in hand was dropped."""
 
 
 @dataclass(frozen=True)
@@ -49,119 +52,172 @@ class Share:
             )
 
     def blocks(self, run: Run) -> range:
-        """The blocks of this task."""
+        """The blocks of this task, at most."""
         return range(self.task, run.count, self.of)
 
 
 def work(
     run: Run,
-    blocks: Iterable[int],
+    blocks: Sequence[int],
     *,
     workers: int | None = None,
+    engine: Engine | None = None,
     progress: Progress | None = None,
-) -> None:
+    watch: Watch | None = None,
+) -> Prefix | None:
     """Sample and write those of the blocks that have no file yet.
 
-    Blocks in hand at an interruption, or at any other exception, are dropped; every file is whole.
+    Where the run has an accuracy that is enough, this ends as soon as the blocks that are there
+    without a gap, whoever sampled them, are enough.
+
+    Blocks in hand at the end, or at an interruption or any other exception, are dropped; every
+    file is whole.
+
+    Parameters
+    ----------
+    run, blocks : what is to be done, in this order.
+    workers : threads.
+    engine : what samples them instead of threads; closed in the end.
+    progress : called with networks done and wanted.
+    watch : called with networks and how far they are from the accuracy that is wanted.
+
+    Returns
+    -------
+    Prefix or None
+        the blocks without a gap, where the run has an accuracy that is enough.
 
     Raises
     ------
     OSError
         A block cannot be written, as on a full disk.
     """
-    todo, many = list(blocks), threads(run.plan, workers)
-    held = listed(run.blocks).keys()
-    keep_freed_memory()
-    stop = Event()
-    pool = ThreadPoolExecutor(many, thread_name_prefix="nneft-run")
-    tell = _Telling(run, todo, progress)
-    tell(block for block in todo if block in held)
-    absent = _absent(run, [block for block in todo if block not in held], tell)
-    waiting: dict[Future[None], int] = {}
+    folder = _Folder(run, blocks, _Telling(run, blocks, progress), watch)
+    if folder.whole:
+        return folder.prefix
+    pool = engine or Threads(threads(run.plan, workers))
+    waiting: dict[Future[Path | Ensemble | Failure], int] = {}
     try:
-        for block in absent:
-            waiting[pool.submit(_one, run, block, stop)] = block
-            if len(waiting) >= many:
-                _settle(waiting, tell)
-        while waiting:
-            _settle(waiting, tell)
+        while not folder.whole:
+            while len(waiting) < pool.many and (block := folder.absent()) is not None:
+                waiting[pool.submit(run, block)] = block
+            if not waiting:
+                break
+            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                folder.settle(waiting.pop(future), future.result())
+            folder.advance()
     finally:
-        stop.set()
-        pool.shutdown(cancel_futures=True)
+        pool.close()
+    return folder.prefix
 
 
-def _absent(run: Run, blocks: list[int], tell: _Telling) -> Iterator[int]:
-    """Those blocks that no other process has finished in the meantime."""
-    held, following = set[int](), monotonic() + LOOK
-    for block in blocks:
+class _Folder:
+    """What is there, looked at again now and then, and what is not there yet.
+
+    Parameters
+    ----------
+    run, blocks, watch : as :func:`work` takes them.
+    tell : called with networks of blocks that are done.
+    """
+
+    def __init__(
+        self, run: Run, blocks: Sequence[int], tell: _Telling, watch: Watch | None
+    ) -> None:
+        self.run, self.blocks, self.tell, self.watch = run, blocks, tell, watch
+        self.prefix = None if run.until is None else Prefix(run)
+        self.held, self.following = listed(run.blocks), monotonic() + LOOK
+        self.told = frozenset(self.held)
+        self.ahead = iter(blocks)
+        self.again: deque[int] = deque()
+        self.tries: Counter[int] = Counter()
+        self.quiet = 0.0
+        tell(sum(run.networks_in(block) for block in blocks if block in self.told))
+        self.advance()
+
+    @property
+    def whole(self) -> bool:
+        """Nothing more is wanted."""
+        return self.prefix is not None and self.prefix.whole
+
+    def absent(self) -> int | None:
+        """The next block that nobody has finished, or None."""
+        if self.again:
+            return self.again.popleft()
+        for block in self.ahead:
+            if block in self.told:
+                continue
+            self._look()
+            if block not in self.held:
+                return block
+            self.tell(self.run.networks_in(block))
+        return None
+
+    def settle(self, block: int, found: Path | Ensemble | Failure) -> None:
+        """Take what was sampled, or the file it was written to."""
+        path = found if isinstance(found, Path) else write(self.run, block, found)
+        self.held.setdefault(block, [self.run.blocks / path.name])
+        self.tell(self.run.networks_in(block))
+
+    def advance(self) -> None:
+        """Merge what is there without a gap."""
+        prefix = self.prefix
+        while prefix is not None and not prefix.whole and prefix.blocks in self.held:
+            block, damaged = prefix.blocks, dict[str, str]()
+            found = one_whole(self.run, block, self.held[block], damaged)
+            if found is None:
+                self._damaged(block, damaged)
+                break
+            prefix.add(found)
+            self._show(prefix)
+
+    def _look(self) -> None:
         begun = monotonic()
-        if begun > following:
-            held = set(listed(run.blocks))
-            following = monotonic() + max(LOOK, REST * (monotonic() - begun))
-        if block in held:
-            tell([block])
-        else:
-            yield block
+        if begun > self.following:
+            self.held = listed(self.run.blocks)
+            self.following = monotonic() + max(LOOK, REST * (monotonic() - begun))
+            self.advance()
 
+    def _damaged(self, block: int, damaged: Iterable[str]) -> None:
+        for name in damaged:
+            put_aside(self.run, name)
+        del self.held[block]
+        self.tries[block] += 1
+        if self.tries[block] > ATTEMPTS:
+            raise OSError(f"block {block} of {self.run.folder} does not stay whole on this disk")
+        if block in self.blocks:
+            self.tell(-self.run.networks_in(block))
+            self.again.append(block)
 
-def _settle(waiting: dict[Future[None], int], tell: _Telling) -> None:
-    for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-        block = waiting.pop(future)
-        future.result()
-        tell([block])
+    def _show(self, prefix: Prefix) -> None:
+        begun = monotonic()
+        if self.watch is None or (begun < self.quiet and not prefix.whole):
+            return
+        if readings := prefix.readings():
+            self.watch(prefix.networks, readings)
+        self.quiet = monotonic() + max(LOOK / 2, REST * (monotonic() - begun))
 
 
 class _Telling:
     """Counts networks of finished blocks."""
 
-    def __init__(self, run: Run, blocks: Iterable[int], progress: Progress | None) -> None:
-        self.run, self.progress, self.done = run, progress, 0
-        self.wanted = sum(run.networks_in(block) for block in blocks)
+    def __init__(self, run: Run, blocks: Sequence[int], progress: Progress | None) -> None:
+        self.progress, self.done = progress, 0
+        self.wanted = run.per_block * len(blocks)
+        if run.count - 1 in blocks:
+            self.wanted -= run.per_block - run.networks_in(run.count - 1)
 
-    def __call__(self, blocks: Iterable[int]) -> None:
-        finished = sum(self.run.networks_in(block) for block in blocks)
+    def __call__(self, finished: int) -> None:
         self.done += finished
-        if self.progress is not None and finished:
+        if self.progress is not None and finished > 0:
             self.progress(self.done, self.wanted)
-
-
-def _one(run: Run, block: int, stop: Event) -> None:
-    found = sampled(run, block, stop.is_set)
-    if isinstance(found, Failure):
-        write_failure(run.blocks, run.digest, found)
-    else:
-        write_block(run.blocks, run.digest, block, arrays_of(found))
-
-
-def sampled(run: Run, block: int, stop: Callable[[], bool] = lambda: False) -> Ensemble | Failure:
-    """One block, sampled now: its ensemble, or what went wrong in it.
-
-    Raises
-    ------
-    Stopped
-        ``stop()`` said so.
-    """
-    total: Ensemble | None = None
-    for part, networks in run.parts(block):
-        if stop():
-            raise Stopped
-        try:
-            found = sampled_block(run.plan, part, networks)
-            total = merged(total, found)
-        except NumericsError as error:
-            layers = range(1, run.plan.network.depth)
-            keys = tuple((part, layer) for layer in layers)
-            return Failure(block, str(error), run.plan.seed, keys, run.networks_in(block))
-    if total is None:
-        raise ValueError(f"block {block} holds no networks: the run has {run.count} blocks")
-    return total
 
 
 def complete(
     run: Run,
     *,
     workers: int | None = None,
+    engine: Callable[[], Engine] | None = None,
     progress: Progress | None = None,
+    watch: Watch | None = None,
     say: Callable[[str], object] = lambda line: None,
 ) -> Outcome:
     """Sample whatever is missing or damaged, and write the result.
@@ -170,7 +226,9 @@ def complete(
     ----------
     run : the run.
     workers : threads; changes no bit of the result.
+    engine : makes what samples instead of threads; changes no bit either.
     progress : called with networks done and wanted, from the calling thread.
+    watch : called with networks and how far they are from the accuracy that is wanted.
     say : called with a line about every damaged file.
 
     Returns
@@ -185,8 +243,10 @@ def complete(
     OSError
         A file cannot be written, or what is written does not stay whole.
     """
+    blocks = range(run.count)
     for _ in range(ATTEMPTS):
-        work(run, range(run.count), workers=workers, progress=progress)
+        made = None if engine is None else engine()
+        work(run, blocks, workers=workers, engine=made, progress=progress, watch=watch)
         outcome = gather(run)
         for reason in outcome.damaged.values():
             say(f"{reason}; set aside and sampled again")
