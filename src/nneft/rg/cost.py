@@ -59,8 +59,8 @@ def check_cost(
         raise ValueError(
             f"{what} would take about {_duration(seconds)}, more than {_duration(most_seconds)}: "
             f"V_4 needs {comb(inputs, 4)} expectations of four inputs a layer; for the "
-            "corrected kernel alone, which needs pairs only, take nneft.kernel(network, x, order=1), for all of V_4 fewer inputs or "
-            "most_seconds=None"
+            "corrected kernel alone, which needs pairs only, take nneft.kernel(network, x, order=1), for "
+            "all of V_4 fewer inputs or most_seconds=None"
         )
 
 
