@@ -1,6 +1,6 @@
 """Ensembles of random networks: sampling, one-pass moments, estimates with standard errors."""
 
-from nneft.ensemble.control import Control, ReducedEnsemble, sample_reduced
+from nneft.ensemble.control import Control
 from nneft.ensemble.ensemble import Ensemble, Source
 from nneft.ensemble.estimate import Estimate
 from nneft.ensemble.neurons import NeuronEnsemble, sample_neurons
@@ -13,11 +13,9 @@ __all__ = [
     "Estimate",
     "Extrapolation",
     "NeuronEnsemble",
-    "ReducedEnsemble",
     "Source",
     "extrapolate",
     "sample",
     "sample_blocks",
     "sample_neurons",
-    "sample_reduced",
 ]

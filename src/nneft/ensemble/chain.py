@@ -40,9 +40,14 @@ def step(
     """
     xp = kernel.__array_namespace__()
     signal = xp.astype(activation(preactivations(kernel, noise)), kernel.dtype, copy=False)
-    # BCCZ (3): G_ab = (1/n) sum_j [ C_b + C_W sigma(phi_ja) sigma(phi_jb) ].
+    return mean_kernel(signal, C_W=C_W, C_b=C_b)
+
+
+def mean_kernel(signal: Any, *, C_W: float, C_b: float) -> Any:
+    """(B, N, N) ``G_ab = (1/n) sum_j [ C_b + C_W sigma_ja sigma_jb ]``, BCCZ (3)."""
+    xp = signal.__array_namespace__()
     # Weighted first: NumPy hands x @ x.T to a routine that is slow for small matrices.
-    weighted = signal * (C_W / noise.shape[-1])
+    weighted = signal * (C_W / signal.shape[-1])
     return xp.matmul(weighted, xp.matrix_transpose(signal)) + C_b
 
 

@@ -48,7 +48,7 @@ class CentralSums:
 
     @classmethod
     def of(cls, samples: Array, order: int) -> "CentralSums":
-        """Of ``samples`` (count, L, P), cut into ``PIECES`` groups; k = 2 .. ``order`` (3 or 4)."""
+        """Of ``samples`` (count, L, P), cut into ``PIECES`` groups; k = 2 .. ``order`` (1 to 4)."""
         count = len(samples)
         size = -(-count // PIECES)
         full = count // size * size
@@ -68,7 +68,7 @@ class CentralSums:
 
     @property
     def order(self) -> int:
-        """The largest k whose sums are held."""
+        """The largest k whose sums are held; 1 where there are means alone."""
         return len(self.sums) + 1
 
     @property
@@ -181,6 +181,8 @@ def _group(samples: Array, exponent: Exponents, order: int) -> tuple[Array, tupl
     missed = deviation.mean(axis=1)
     deviation = np.ldexp(np.moveaxis(deviation - missed[:, None], 1, -1), -exponent[:, None, None])
     mean = np.ldexp(mean + missed, -exponent[:, None])
+    if order == 1:
+        return mean, ()
     a, b = multisets(samples.shape[-1], 2).T
     products = deviation[..., a, :] * deviation[..., b, :]
     sums = [products.sum(axis=-1)]

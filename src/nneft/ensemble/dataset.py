@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from nneft.ensemble.cumulants import CentralSums
 from nneft.ensemble.ensemble import Ensemble, Source
 from nneft.ensemble.higher import distinct_components
 from nneft.ensemble.places import multisets
+from nneft.ensemble.reduction import Reduction
 from nneft.errors import NumericsError
 
 if TYPE_CHECKING:
@@ -37,7 +39,9 @@ def to_xarray(ensemble: Ensemble) -> xarray.Dataset:
     ``moments_*``, over layers 2..L and unordered pairs, are sums about the mean in units of powers
     of ``2**moments_exponent``. ``V_6`` and ``V_8`` are given over their distinct components,
     ``triple`` and ``quadruple`` of unordered pairs, of the inputs ``inputs_V_6``, ``inputs_V_8``;
-    ``cumulants_*`` are the sums behind them, group by group.
+    ``cumulants_*`` are the sums behind them, group by group. Of a reduced ensemble ``kernel`` and
+    ``V_4`` are the reduced estimates, ``gain_kernel`` and ``gain_V_4`` say how many times fewer
+    networks that needed, and ``reduction_*`` are the sums behind them.
     """
     import xarray
 
@@ -49,6 +53,8 @@ def to_xarray(ensemble: Ensemble) -> xarray.Dataset:
         higher, missing = _higher(ensemble, ensemble.cumulants)
         variables |= higher | _cumulants(ensemble.cumulants)
         left_out = "; ".join(filter(None, [left_out, missing]))
+    if ensemble.reduction is not None:
+        variables |= _gains(ensemble) | _reduction(ensemble.reduction)
     coordinates = {"layer": layers, "sampled_layer": layers[1:]}
     attributes = _attributes(ensemble) | {"left_out": left_out}
     return xarray.Dataset(variables, coords=coordinates, attrs=attributes)
@@ -92,16 +98,45 @@ def _higher(ensemble: Ensemble, held: CentralSums) -> tuple[dict[str, Any], str]
     return variables, "; ".join(left_out)
 
 
-def _cumulants(held: CentralSums) -> dict[str, Any]:
-    dims = ("group", "sampled_layer")
+def _gains(ensemble: Ensemble) -> dict[str, Any]:
+    try:
+        gains = ensemble.gain
+    except (ValueError, NumericsError):  # the estimates are left out for the same reason
+        return {}
+    label = "networks that plain estimates of the same error need, for one"
+    dims = ("layer", "x1", "x2", "x3", "x4")
+    return {
+        f"gain_{name}": (dims[: gain.ndim], gain, {"long_name": label})
+        for name, gain in gains.items()
+    }
+
+
+def _reduction(held: Reduction) -> dict[str, Any]:
     variables: dict[str, Any] = {
-        "cumulants_exponent": (dims[1:], held.exponent),
-        "cumulants_count": (dims[:1], held.count),
-        "cumulants_mean": ((*dims, "pair"), held.mean),
-        "cumulants_size": ((), held.size),
+        "reduction_centre": (("layer", "pair"), held.centre),
+        "reduction_exponent": (("layer",), held.exponent),
+        "reduction_accuracy": ((), held.accuracy),
+    }
+    variables |= _sums(held.first, "reduction_first", "reduction_group", "pair")
+    if held.second is not None:
+        variables |= _sums(held.second, "reduction_second", "reduction_group", COMPONENTS[0])
+    return variables
+
+
+def _cumulants(held: CentralSums) -> dict[str, Any]:
+    return _sums(held, "cumulants", "group", "pair")
+
+
+def _sums(held: CentralSums, name: str, group: str, component: str) -> dict[str, Any]:
+    dims = (group, "sampled_layer")
+    variables: dict[str, Any] = {
+        f"{name}_exponent": (dims[1:], held.exponent),
+        f"{name}_count": (dims[:1], held.count),
+        f"{name}_mean": ((*dims, component), held.mean),
+        f"{name}_size": ((), held.size),
     }
     for k, sums in enumerate(held.sums, start=2):
-        variables[f"cumulants_s{k}"] = ((*dims, COMPONENTS[k - 2]), sums)
+        variables[f"{name}_s{k}"] = ((*dims, COMPONENTS[k - 2]), sums)
     return variables
 
 
@@ -157,15 +192,6 @@ def from_xarray(dataset: xarray.Dataset) -> Ensemble:
         raw["moments_square"],
         co,
     )
-    cumulants = None
-    if "cumulants_count" in raw:
-        cumulants = CentralSums(
-            raw["cumulants_exponent"].astype(np.int64),
-            raw["cumulants_count"].astype(np.int64),
-            raw["cumulants_mean"],
-            tuple(raw[f"cumulants_s{k}"] for k in (2, 3, 4) if f"cumulants_s{k}" in raw),
-            int(raw["cumulants_size"]),
-        )
     return Ensemble(
         tuple(json.loads(attributes["widths"])),
         tuple(json.loads(attributes["C_W"])),
@@ -174,5 +200,31 @@ def from_xarray(dataset: xarray.Dataset) -> Ensemble:
         raw["first_kernel"],
         moments,
         tuple(Source(**source) for source in json.loads(attributes["sources"])),
-        cumulants,
+        _sums_of(raw, "cumulants"),
+        _reduction_of(raw),
+    )
+
+
+def _sums_of(raw: Mapping[str, Any], name: str) -> CentralSums | None:
+    if f"{name}_count" not in raw:
+        return None
+    return CentralSums(
+        raw[f"{name}_exponent"].astype(np.int64),
+        raw[f"{name}_count"].astype(np.int64),
+        raw[f"{name}_mean"],
+        tuple(raw[f"{name}_s{k}"] for k in (2, 3, 4) if f"{name}_s{k}" in raw),
+        int(raw[f"{name}_size"]),
+    )
+
+
+def _reduction_of(raw: Mapping[str, Any]) -> Reduction | None:
+    first = _sums_of(raw, "reduction_first")
+    if first is None:
+        return None
+    return Reduction(
+        raw["reduction_centre"],
+        raw["reduction_exponent"].astype(np.int64),
+        first,
+        _sums_of(raw, "reduction_second"),
+        float(raw["reduction_accuracy"]),
     )

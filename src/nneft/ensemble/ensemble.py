@@ -6,7 +6,7 @@ import operator
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +21,15 @@ from nneft.ensemble.estimate import (
     covariance_estimate,
     mean_estimate,
 )
+from nneft.ensemble.places import dense_places
+from nneft.ensemble.reduction import Reduction
 from nneft.errors import NumericsError
 
 if TYPE_CHECKING:
     import xarray
 
 Array = NDArray[np.float64]
+NAMES = {"kernel": "<G>", "V_4": "V_4"}
 
 
 @dataclass(frozen=True, order=True)
@@ -51,6 +54,8 @@ class Ensemble:
     moments : of the kernels of layers 2..L, over unordered pairs of inputs.
     sources : which random networks these are.
     cumulants : third and fourth central sums of the same kernels, or None without V_6 and V_8.
+    reduction : sums with the leading fluctuations taken out, from which :attr:`kernel` and ``V(4)``
+        are then made; or None. All else comes from the kernels as they are.
     """
 
     widths: tuple[int, ...]
@@ -61,6 +66,7 @@ class Ensemble:
     moments: Moments
     sources: tuple[Source, ...]
     cumulants: CentralSums | None = None
+    reduction: Reduction | None = None
 
     @property
     def networks(self) -> int:
@@ -74,14 +80,15 @@ class Ensemble:
         Raises
         ------
         ValueError
-            for fewer than two networks: one has no standard error.
+            for fewer than two networks, three of a reduced ensemble: there is no standard error.
         NumericsError
             where an error overflows.
         """
         self._need_two()
         at = self.pair_index
         with np.errstate(over="ignore"):
-            mean = mean_estimate(self.moments)
+            reduced = self.reduction
+            mean = mean_estimate(self.moments) if reduced is None else reduced.kernel()
         return Estimate(
             after_first_layer(self.first_kernel, mean.mean[:, at], "<G>"),
             after_first_layer(
@@ -164,13 +171,43 @@ class Ensemble:
 
         return correlator(self, legs, layer, connected=connected)
 
+    @property
+    def gain(self) -> dict[str, Array]:
+        """How many times fewer networks the reduction needs than the kernels as they are.
+
+        Of each component, the squared ratio of the standard errors of the two estimates from the
+        same networks: ``"kernel"`` (L, N, N) and, where it is held, ``"V_4"`` (L, N, N, N, N). 1
+        where nothing fluctuates, as at layer 1; infinite where no error is left, as for ``<G>`` at
+        layer 2, whose conditional mean is a constant.
+
+        Raises
+        ------
+        ValueError
+            for an ensemble that is not reduced, or fewer than three networks.
+        """
+        if self.reduction is None:
+            raise ValueError("this ensemble is not reduced: sample with reduce=True for a gain")
+        at, zeros = self.pair_index, np.ones_like(self.first_kernel)
+        kernel, v4 = self.reduction.gain(self.moments)
+        found = {"kernel": np.concatenate([zeros[None], kernel[:, at]])}
+        if v4 is not None:
+            places = dense_places(self.moments.mean.shape[-1], 2)[at[:, :, None, None], at]
+            ones = np.ones(4 * (len(self.first_kernel),))
+            found["V_4"] = np.concatenate([ones[None], v4[:, places]])
+        return found
+
+    @property
+    def plain(self) -> Ensemble:
+        """The same networks with estimates from their kernels as they are, not reduced."""
+        return replace(self, reduction=None)
+
     def _four_points(self, indices: tuple[int, ...] | None) -> Estimate:
         at = self.pair_index
         left, right = at[:, :, None, None], at[None, None, :, :]
         # BCCZ (28): V_4^(l) = n_{l-1} kappa_2(G^(l), G^(l))
         above = np.array(self.widths[1:-1], dtype=np.float64)[:, None, None]
         with np.errstate(over="ignore", under="ignore"):
-            covariance = covariance_estimate(self.moments)
+            covariance = self._covariance()
             v4 = covariance * above
         _no_underflow(self.moments, covariance)
         zero = np.zeros(4 * (len(self.first_kernel),))
@@ -181,6 +218,12 @@ class Ensemble:
             after_first_layer(zero, v4.error[:, left, right], "the error of V_4"),
             self.networks,
         )
+
+    def _covariance(self) -> Estimate:
+        """(L-1, P, P)."""
+        if self.reduction is None:
+            return covariance_estimate(self.moments)
+        return self.reduction.covariance()[:, dense_places(self.moments.mean.shape[-1], 2)]
 
     def merge(self, other: Ensemble) -> Ensemble:
         """The ensemble of both ensembles' networks.
@@ -201,8 +244,13 @@ class Ensemble:
             raise ValueError("only ensembles with the same first kernel merge, but these differ")
         sources = _joined(self.sources + other.sources)
         moments = self.moments.merge(other.moments)
-        cumulants = _merged(self.cumulants, other.cumulants)
-        return replace(self, moments=moments, sources=sources, cumulants=cumulants)
+        return replace(
+            self,
+            moments=moments,
+            sources=sources,
+            cumulants=_merged(self.cumulants, other.cumulants, "V_6 and V_8"),
+            reduction=_merged(self.reduction, other.reduction, "reduction"),
+        )
 
     def to_xarray(self) -> xarray.Dataset:
         """Estimates by layer and input, the moments behind them, and what made them."""
@@ -232,8 +280,19 @@ class Ensemble:
     def __repr__(self) -> str:
         return (
             f"Ensemble({self.networks} networks, widths={self.widths}, "
-            f"activation={self.activation!r}, {len(self.first_kernel)} inputs)"
+            f"activation={self.activation!r}, {len(self.first_kernel)} inputs{self._gained()})"
         )
+
+    def _gained(self) -> str:
+        """The least gain at the last layer, in words."""
+        if self.reduction is None:
+            return ""
+        try:
+            found = self.gain
+        except (ValueError, NumericsError):
+            return ", reduced"
+        least = [f"{NAMES[name]} {values[-1].min():.3g}" for name, values in found.items()]
+        return f", reduced: {', '.join(least)} times fewer networks or more"
 
     def _need_two(self) -> None:
         if self.networks < 2:
@@ -270,10 +329,15 @@ def _no_underflow(moments: Moments, covariance: Estimate) -> None:
         raise NumericsError(f"V_4 underflows double precision at layer {np.argmax(lost) + 2}")
 
 
-def _merged(ours: CentralSums | None, theirs: CentralSums | None) -> CentralSums | None:
+Sums = TypeVar("Sums", CentralSums, Reduction)
+
+
+def _merged(ours: Sums | None, theirs: Sums | None, name: str) -> Sums | None:
     if ours is None or theirs is None:
         if ours is not theirs:
-            raise ValueError("ensembles of one kind were wanted, got one without V_6 and one with")
+            raise ValueError(
+                f"ensembles of one kind were wanted, got one without {name} and one with"
+            )
         return None
     return ours.merge(theirs)
 

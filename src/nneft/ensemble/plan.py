@@ -10,17 +10,22 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from nneft.ensemble.control import Control
 from nneft.network import Network
 
 Array = NDArray[np.float64]
 Method = Literal["chain", "weights"]
 Precision = Literal["float64", "float32"]
+Arithmetic = Literal["numpy", "jax"]
 
 #: Work in one block, in random numbers; a fraction of a second, so that an interruption is prompt
 #: and two workers share even a small ensemble.
 BLOCK = 2**22
 #: Random numbers drawn at a time: large enough to hide the cost of a call, small enough for caches.
 CHUNK = 2**18
+#: The same for JAX, whose devices are faster and want more at a time; and the most kernels (for
+#: every network, layer and pair of inputs) that a block hands to the processor.
+DEVICE_BLOCK, DEVICE_CHUNK, KERNELS = 2**31, 2**22, 2**24
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +40,8 @@ class Plan:
     method, dtype, seed : as :func:`nneft.sample` takes them.
     points : 4 to accumulate covariances of the kernel, 2 for its mean alone.
     batch : networks carried through the layers together; changes no number.
+    arithmetic : whose random numbers and functions: NumPy's, or JAX's on its default device.
+    control : what takes fluctuations out of ``<G>`` and ``V_4``, or None; changes no network.
     """
 
     network: Network
@@ -45,6 +52,8 @@ class Plan:
     seed: int
     points: int
     batch: int | None = None
+    arithmetic: Arithmetic = "numpy"
+    control: Control | None = None
 
     @property
     def hidden(self) -> tuple[int, ...]:
@@ -66,16 +75,28 @@ class Plan:
     @property
     def block(self) -> int:
         """Networks in a full block."""
-        return max(1, BLOCK // self.work)
+        if self.arithmetic == "numpy":
+            return max(1, BLOCK // self.work)
+        count = len(self.kernel)
+        kernels = max(1, self.network.depth - 1) * count * (count + 1) // 2
+        block = max(1, min(DEVICE_BLOCK // self.work, KERNELS // kernels))
+        # Whole groups, for none is computed in part.
+        return max(block - block % self.together, min(block, self.together))
+
+    @property
+    def numbers(self) -> str:
+        """Which random numbers a seed stands for, among others by the same seed."""
+        return self.method if self.arithmetic == "numpy" else f"{self.method}, {self.arithmetic}"
 
     @property
     def together(self) -> int:
         """Networks to carry through the layers together."""
         widest = len(self.kernel) * max(self.hidden, default=1)
-        return self.batch or max(8, CHUNK // widest)
+        chunk = CHUNK if self.arithmetic == "numpy" else DEVICE_CHUNK
+        return self.batch or max(8, chunk // widest)
 
     def stream(self, block: int, layer: int) -> np.random.Generator:
-        """The random numbers of one layer of one block, in the order of its networks.
+        """NumPy's random numbers of one layer of one block, in the order of its networks.
 
         A stream of its own for every layer lets any number of networks go through the layers
         together: each draws the same numbers.

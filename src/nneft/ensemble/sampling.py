@@ -10,14 +10,17 @@ from functools import reduce
 from math import comb
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from nneft.ensemble.accumulate import Moments
 from nneft.ensemble.chain import chain_block
+from nneft.ensemble.control import Control
 from nneft.ensemble.cumulants import GROUPS, CentralSums
 from nneft.ensemble.ensemble import Ensemble, Source
 from nneft.ensemble.numerics import check
-from nneft.ensemble.plan import Method, Plan, Precision
+from nneft.ensemble.plan import Arithmetic, Method, Plan, Precision
+from nneft.ensemble.reduced import reduced_block
+from nneft.ensemble.reduction import Reduction
 from nneft.ensemble.weights import weights_block
 from nneft.errors import NumericsError
 from nneft.network import Network
@@ -44,6 +47,7 @@ def sample(
     points: int = 4,
     progress: Callable[[int, int], object] | None = None,
     run: str | os.PathLike[str] | None = None,
+    control: Control | None = None,
 ) -> Ensemble:
     """Draw random networks and estimate ``<G>`` and ``V_4`` with their standard errors.
 
@@ -64,6 +68,8 @@ def sample(
     run : a folder to keep finished blocks in; the same call goes on where an earlier one stopped,
         and leaves ``result.nc`` there, the same to the last bit for any number of workers. Blocks
         are added up in larger pieces than without a folder, so that last digits differ from that.
+    control : what a theory knows, to take the leading fluctuations out of ``<G>`` and ``V_4``;
+        :func:`nneft.sample` finds it itself. For ``"chain"`` in float64, widths of 2 or more.
 
     Returns
     -------
@@ -85,7 +91,7 @@ def sample(
     """
     if run is not None:
         wanted = positive("networks", networks)
-        plan = checked(net, inputs, kernel, seed, method, dtype, batch, points)
+        plan = checked(net, inputs, kernel, seed, method, dtype, batch, points, control=control)
         return _kept(run, plan, wanted, workers, progress)
     blocks = sample_blocks(
         net,
@@ -98,6 +104,7 @@ def sample(
         batch=batch,
         workers=workers,
         points=points,
+        control=control,
     )
     return reduce(Ensemble.merge, _told(blocks, progress, networks))
 
@@ -139,6 +146,7 @@ def sample_blocks(
     batch: int | None = None,
     workers: int | None = None,
     points: int = 4,
+    control: Control | None = None,
 ) -> Iterator[Ensemble]:
     """The ensembles of the single blocks, in order; merged in order they are :func:`sample`'s.
 
@@ -146,7 +154,7 @@ def sample_blocks(
     exception where it is used, drops the blocks in hand and ends the threads.
     """
     wanted = positive("networks", networks)
-    plan = checked(net, inputs, kernel, seed, method, dtype, batch, points)
+    plan = checked(net, inputs, kernel, seed, method, dtype, batch, points, control=control)
     return _blocks(plan, wanted, threads(plan, workers))
 
 
@@ -197,10 +205,15 @@ def sampled_block(plan: Plan, block: int, networks: int) -> Ensemble:
     """
     # Overflow and NaN are looked for in the kernels, where the layer is known.
     with np.errstate(all="ignore"):
-        samples = BLOCKS[plan.method](plan, block, networks)
+        samples, reduction = _sampled(plan, block, networks)
         check(samples, plan, block)
         moments = Moments.of(samples, pairs=plan.points >= 4)
         cumulants = CentralSums.of(samples, plan.points // 2) if plan.points > 4 else None
+    if reduction is not None and not reduction.finite:
+        raise NumericsError(
+            f"the reduced sums of block {block} (seed {plan.seed}) overflow double precision: "
+            "sample with reduce=False"
+        )
     net, start = plan.network, block * plan.block
     return Ensemble(
         net.widths,
@@ -209,9 +222,24 @@ def sampled_block(plan: Plan, block: int, networks: int) -> Ensemble:
         net.activation.name,
         plan.kernel,
         moments,
-        (Source(plan.method, plan.dtype, plan.seed, start, start + networks),),
+        (Source(plan.numbers, plan.dtype, plan.seed, start, start + networks),),
         cumulants,
+        reduction,
     )
+
+
+def _sampled(plan: Plan, block: int, networks: int) -> tuple[NDArray[np.float64], Reduction | None]:
+    if plan.control is not None:
+        return reduced_block(plan, block, networks)
+    return _kernels(plan, block, networks), None
+
+
+def _kernels(plan: Plan, block: int, networks: int) -> NDArray[np.float64]:
+    if plan.arithmetic == "jax":
+        from nneft.ensemble.engines.device import device_block
+
+        return device_block(plan, block, networks)
+    return BLOCKS[plan.method](plan, block, networks)
 
 
 def checked(
@@ -223,6 +251,8 @@ def checked(
     dtype: Precision,
     batch: int | None,
     points: int,
+    arithmetic: Arithmetic = "numpy",
+    control: Control | None = None,
 ) -> Plan:
     """The plan of a call of :func:`sample`, which says what is raised."""
     if not isinstance(net, Network):
@@ -247,7 +277,15 @@ def checked(
     if isinstance(seed, bool) or not hasattr(seed, "__index__") or operator.index(seed) < 0:
         raise ValueError(f"seed must be an integer, 0 or more, got {seed!r}")
     size = None if batch is None else positive("batch", batch)
-    plan = Plan(net, first, x, method, dtype, operator.index(seed), points, size)
+    if arithmetic not in ("numpy", "jax"):
+        raise ValueError(f"arithmetic must be 'numpy' or 'jax', got {arithmetic!r}")
+    if arithmetic == "jax" and method != "chain":
+        raise ValueError("with arithmetic='jax' there is method='chain' alone; leave method out")
+    plan = Plan(
+        net, first, x, method, dtype, operator.index(seed), points, size, arithmetic, control
+    )
+    if control is not None:
+        _check_control(plan, control)
     if sums_memory(plan) > MEMORY:
         raise ValueError(
             f"V_{max(points, 4)} on {len(first)} inputs and {net.depth} layers needs sums of "
@@ -255,6 +293,20 @@ def checked(
             "<G> alone"
         )
     return plan
+
+
+def _check_control(plan: Plan, control: Control) -> None:
+    control.check(plan.network.depth, len(plan.kernel))
+    if (plan.method, plan.dtype, plan.arithmetic) != ("chain", "float64", "numpy"):
+        raise ValueError(
+            "less noise is to be had by method='chain', dtype='float64' in NumPy, got "
+            f"{plan.method!r}, {plan.dtype!r}, {plan.arithmetic!r}: leave them out, or reduce=False"
+        )
+    if min(plan.hidden, default=2) < 2:
+        raise ValueError(
+            f"less noise needs hidden layers of 2 neurons or more, got {plan.hidden}: take "
+            "reduce=False"
+        )
 
 
 def sums_memory(plan: Plan) -> int:
@@ -267,6 +319,8 @@ def sums_memory(plan: Plan) -> int:
         # The groups of both sides, of the result, and of what is moved.
         distinct = sum(comb(pairs + k - 1, k) for k in range(2, plan.points // 2 + 1))
         needed += 4 * GROUPS * distinct
+    if plan.control is not None:
+        needed += (4 * GROUPS + plan.block) * pairs * (pairs + 1)
     return 8 * (plan.network.depth - 1) * needed + 1
 
 
