@@ -3,6 +3,7 @@
 import json
 import os
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,10 +57,10 @@ def check_writable(path: str | Path) -> Path:
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         The folder does not exist or cannot be written to, or the path is itself a folder.
     """
-    target = Path(path)
+    target = _path(path)
     folder = target.parent
     if target.is_dir():
         raise ValueError(f"cannot write {target}: it is a folder; give a file's name")
@@ -69,6 +70,13 @@ def check_writable(path: str | Path) -> Path:
         raise ValueError(f"cannot write {target}: there is no folder {folder}; make it first")
     check_folder_writable(folder)
     return target
+
+
+def _path(path: str | Path) -> Path:
+    try:
+        return Path(path)
+    except TypeError:
+        raise TypeError(f"the path must be a string or a pathlib.Path, got {path!r}") from None
 
 
 def check_folder_writable(folder: Path) -> None:
@@ -91,9 +99,22 @@ def save(dataset: "xr.Dataset", path: str | Path) -> None:
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         The path cannot be written to. Nothing half-written is left behind.
+
+    Warns
+    -----
+    RuntimeWarning
+        The activation is a Python callable: `nneft.load` will not read the file back.
     """
+    if dataset.attrs.get("activation_is_callable"):
+        warnings.warn(
+            f"the activation {dataset.attrs['activation']} is a Python callable, which no file can "
+            "hold: the numbers are saved, but nneft.load will refuse the file; read it with "
+            "xarray.open_dataset, or give the activation as an expression",
+            RuntimeWarning,
+            stacklevel=3,
+        )
     with temporary_beside(path) as name:
         dataset.to_netcdf(name, engine="h5netcdf")
 
@@ -126,18 +147,23 @@ def open_dataset(path: str | Path) -> "xr.Dataset":
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         There is no such file, or it is not one of this package's.
     """
     import xarray as xr
 
-    if not Path(path).is_file():
+    source = _path(path)
+    if source.is_dir():
+        raise ValueError(f"cannot read {path}: it is a folder; give a netCDF file that save wrote")
+    if not source.is_file():
         raise ValueError(f"cannot read {path}: there is no such file")
     try:
         with xr.open_dataset(path, engine="h5netcdf") as stored:
             dataset = stored.load()
     except (OSError, ValueError) as error:
-        raise ValueError(f"cannot read {path} as netCDF: {error}") from error
+        raise ValueError(
+            f"cannot read {path}: it is no netCDF file, which is what save writes, or it is damaged"
+        ) from error
     if "nneft_version" not in dataset.attrs:
         raise ValueError(f"{path} was not written by nneft: it lacks the attribute nneft_version")
     return dataset

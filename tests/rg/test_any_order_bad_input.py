@@ -107,11 +107,74 @@ def test_moments_that_diverge():
         (lambda f: f.cumulant(6, at=(0,)), r"at must be 6 indices"),
         (lambda f: f.errors("V_8"), r"'V_8'"),
         (lambda f: f.correlator([(0, 0)] * 8, 2), r"up to 6 fields, got 8"),
+        (lambda f: f.K(-1), r"orders are counted from 0"),
+        (lambda f: f.resum(4, layer=99, order=17), r"layer must be from 1"),
+        (lambda f: f.resum(4, width=-1, order=17), r"width must be a positive"),
+        (lambda f: f.response(4, 1), r"layer must be from 2 to 3, got 1"),
+        (lambda f: nneft.contributions(f, 4, 9, order=99), r"layer must be from 2"),
+        (lambda f: nneft.contributions(f, 4, 3, order=99), r"more than 20000 diagrams"),
+        (lambda f: nneft.contributions(f, 4, 3, (0, 1), order=3), r"at must be 4 indices"),
+        (
+            lambda f: nneft.contributions(f, 8, 3, (0, 1) * 4),
+            r"^a diagram of layer 3 needs V\(\d, \d\) of layer 2, which the flow does not hold; "
+            r"take one of order 3 or more$",
+        ),
     ],
 )
 def test_what_is_not_held(flow, ask, message):
     with pytest.raises(ValueError, match=message):
         ask(flow)
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda f: f.K("1"), r"order in 1/n of the kernel, must be an integer, got '1'"),
+        (lambda f: f.K(1.0), r"must be an integer, got 1.0"),
+        (lambda f: f.V("4"), r"points must be an integer, got '4'"),
+        (lambda f: f.V(4.0), r"points must be an integer, got 4.0"),
+        (lambda f: f.V(4, True), r"order must be an integer, got True"),
+        (lambda f: f.cumulant("4"), r"points must be an integer"),
+        (lambda f: f.correlator([0, 1], layer=2), r"legs must be pairs \(neuron, input\)"),
+        (lambda f: f.correlator([(0, 0, 0)] * 2, layer=2), r"legs must be pairs"),
+        (lambda f: f.correlator(3, layer=2), r"legs must be pairs .* got 3"),
+        (lambda f: f.correlator([(0, 0)] * 2, layer="2"), r"layer must be an integer, got '2'"),
+        (lambda f: f.validity("a"), r"tolerance must be between 0 and 1, got 'a'"),
+        (lambda f: f.response("4", 2), r"points must be an integer"),
+        (lambda f: f.response(4, 2.5), r"layer must be an integer, got 2.5"),
+        (lambda f: f.save(3), r"path must be a string"),
+        (lambda f: nneft.contributions(f, 4, "2"), r"layer must be an integer"),
+        (lambda f: nneft.contributions(f, 4, 2, 3), r"at must be 4 indices of inputs, got 3"),
+        (lambda f: nneft.diagrams(8).filter(3), r"wanted must be a function .* got 3"),
+        (lambda f: nneft.load(3), r"path must be a string"),
+    ],
+)
+def test_wrong_types(flow, ask, message):
+    with pytest.raises(TypeError, match=message):
+        ask(flow)
+
+
+def test_numpy_integers_are_integers(flow):
+    two = np.int64(2)
+    assert np.array_equal(flow.K(two), flow.K(2))
+    assert np.array_equal(flow.V(two * 2, two - 1), flow.V(4, 1))
+
+
+def test_what_cannot_be_read(tmp_path):
+    text = tmp_path / "notes.md"
+    text.write_text("no numbers")
+    with pytest.raises(ValueError, match="it is a folder; give a netCDF file"):
+        nneft.load(tmp_path)
+    with pytest.raises(ValueError, match="it is no netCDF file"):
+        nneft.load(text)
+
+
+def test_a_callable_is_told_when_it_is_saved(tmp_path):
+    made = nneft.flow(nneft.Network((1, 5, 5), np.tanh, 1.0), kernel=0.5)
+    with pytest.warns(RuntimeWarning, match="callable.*nneft.load will refuse"):
+        made.save(tmp_path / "flow.nc")
+    with pytest.raises(ValueError, match="was a Python callable"):
+        nneft.load(tmp_path / "flow.nc")
 
 
 def test_indices_that_are_none(flow):

@@ -64,9 +64,12 @@ class Below:
         """Checked indices of the external inputs; the first one everywhere if None."""
         if at is None:
             return (0,) * points
-        if len(at) != points:
-            raise ValueError(f"at must be {points} indices of inputs, got {len(at)}")
-        place = tuple(operator.index(i) for i in at)
+        try:
+            place = tuple(operator.index(i) for i in at)
+        except TypeError:
+            raise TypeError(f"at must be {points} indices of inputs, got {at!r}") from None
+        if len(place) != points:
+            raise ValueError(f"at must be {points} indices of inputs, got {len(place)}")
         if not all(0 <= i < len(self._of) for i in place):
             raise ValueError(
                 f"at must be indices of inputs from 0 to {len(self._of) - 1}, got {place}"
@@ -108,15 +111,18 @@ class Below:
             name = f"K({kind.order})" if kind.lines == 1 else f"V({2 * kind.lines}, {kind.order})"
             raise ValueError(
                 f"a diagram of layer {self.layer} needs {name} of layer {self.layer - 1}, which "
-                f"the flow does not give: {error}"
+                f"the flow does not hold; take one of order {kind.lines - 1 + kind.order} or more"
             ) from error
         return float(values[self.layer - 2]) / self.scale(at)
 
 
 def _checked_layer(layer: int, depth: int) -> int:
-    if isinstance(layer, bool):
-        raise TypeError(f"layer must be an integer, got {layer!r}")
-    number = operator.index(layer)
+    try:
+        if isinstance(layer, bool):
+            raise TypeError
+        number = operator.index(layer)
+    except TypeError:
+        raise TypeError(f"layer must be an integer, got {layer!r}") from None
     if not 2 <= number <= depth:
         raise ValueError(
             f"layer must be from 2 to {depth}, got {number}: diagrams lead from one layer to the "

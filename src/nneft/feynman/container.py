@@ -86,6 +86,11 @@ class Diagrams(Sequence[Diagram]):
 
     def filter(self, wanted: Callable[[Diagram], bool]) -> list[Diagram]:
         """The diagrams for which `wanted` is true, for instance ``lambda d: d.loops == 0``."""
+        if not callable(wanted):
+            raise TypeError(
+                "wanted must be a function of a diagram, for example lambda d: d.loops == 0, "
+                f"got {wanted!r}"
+            )
         return [diagram for diagram in self if wanted(diagram)]
 
     def sums(self) -> dict[tuple[Kind, ...], Fraction]:

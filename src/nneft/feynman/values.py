@@ -56,6 +56,10 @@ class Evaluator:
         self._below = Below(flow, layer)
         self._blobs: dict[Blob, Value] = {}
 
+    def check(self, points: int, at: Sequence[int] | None) -> None:
+        """ValueError or TypeError for indices that are none, before any diagram is made."""
+        self._below.place(at, points)
+
     def values(self, diagrams: Sequence[Diagram], at: Sequence[int] | None = None) -> list[Value]:
         """The contribution of each diagram to ``V_2k`` of the layer, at 2k inputs.
 

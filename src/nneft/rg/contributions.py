@@ -13,6 +13,9 @@ from nneft.feynman.values import Evaluator
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+#: Most diagrams that are ranked, and the highest ``k - 1 + order`` at which they are counted.
+MOST_DIAGRAMS, HIGHEST_ORDER = 20_000, 12
+
 
 @dataclass(frozen=True)
 class Contribution:
@@ -163,8 +166,17 @@ def contributions(
     nneft.NumericsError
         Overflow, or an expectation that cannot be had.
     """
-    found = list(diagrams(points, order, expanded=True))
-    values = Evaluator(flow, layer).values(found, at)
+    every = diagrams(points, order, expanded=True)
+    evaluator = Evaluator(flow, layer)
+    evaluator.check(points, at)
+    power = points // 2 - 1 + order
+    if power > HIGHEST_ORDER or every.count() > MOST_DIAGRAMS:
+        raise ValueError(
+            f"{points} points at order {order} have more than {MOST_DIAGRAMS} diagrams; "
+            "take fewer points or a lower order"
+        )
+    found = list(every)
+    values = evaluator.values(found, at)
     each = [Contribution(diagram, *value) for diagram, value in zip(found, values, strict=True)]
     return Contributions(
         points,

@@ -12,6 +12,7 @@ from math import prod
 from operator import index
 
 from nneft.rg.flow import Flow
+from nneft.rg.holding import check_layer
 
 Leg = tuple[int, int]
 
@@ -30,8 +31,9 @@ def correlator(flow: Flow, legs: Sequence[Leg], layer: int, *, connected: bool =
 
     Raises
     ------
-    ValueError
-        More legs than the flow holds, a layer, neuron or input that does not exist.
+    ValueError, TypeError
+        Legs that are no pairs of integers; more legs than the flow holds, a layer, neuron or
+        input that does not exist.
     """
     fields = _checked(flow, legs, layer)
     if len(fields) % 2:
@@ -81,10 +83,15 @@ def _set_partitions(
 
 def _checked(flow: Flow, legs: Sequence[Leg], layer: int) -> list[Leg]:
     depth, inputs = flow.network.depth, len(flow.reduction.of)
-    if not 1 <= index(layer) <= depth:
-        raise ValueError(f"layer must be from 1 to {depth}, got {layer}")
+    layer = check_layer(depth, layer)
     width = flow.network.widths[layer]
-    fields = [(index(neuron), index(a)) for neuron, a in legs]
+    try:
+        fields = [(index(neuron), index(a)) for neuron, a in legs]
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"legs must be pairs (neuron, input), both counted from 0, for example "
+            f"[(0, 0), (0, 0)]; got {legs!r}"
+        ) from None
     for neuron, a in fields:
         if not 0 <= neuron < width:
             raise ValueError(f"layer {layer} has neurons 0 to {width - 1}, got {neuron}")

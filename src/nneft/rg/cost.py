@@ -58,9 +58,9 @@ def check_cost(
         what = f"order {order} on {inputs} distinct inputs and {network.depth} layers"
         raise ValueError(
             f"{what} would take about {_duration(seconds)}, more than {_duration(most_seconds)}: "
-            f"V_4 needs {comb(inputs, 4)} expectations of four inputs a layer; for the "
-            "corrected kernel alone, which needs pairs only, take nneft.kernel(network, x, order=1), for "
-            "all of V_4 fewer inputs or most_seconds=None"
+            f"V_4 needs {comb(inputs, 4)} expectations of four inputs a layer; for the corrected "
+            "kernel alone, which needs pairs only, take nneft.kernel(network, x, order=1); for all "
+            "of V_4 take fewer inputs, or most_seconds=None"
         )
 
 

@@ -125,8 +125,9 @@ class Flow:
 
         Raises
         ------
-        ValueError
-            More legs than the flow holds, a layer, neuron or input that does not exist.
+        ValueError, TypeError
+            Legs that are no pairs of integers; more legs than the flow holds, a layer, neuron
+            or input that does not exist.
         """
         from nneft.rg.correlators import correlator
 
@@ -199,8 +200,8 @@ class Flow:
 
         Raises
         ------
-        ValueError
-            A tolerance that is not positive, or a flow of order 0.
+        ValueError, TypeError
+            A tolerance that is not between 0 and 1, or a flow of order 0.
         """
         from nneft.rg.validity import validity
 

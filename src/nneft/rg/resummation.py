@@ -158,11 +158,10 @@ def resum(
         Points, indices, a layer or an order that are not held, with at least one correction; a
         width that is not a positive number.
     """
-    series = component(flow, points, at)
-    narrowest = narrowest_width(flow)
+    layers, narrowest = chosen_layers(flow, layer), narrowest_width(flow)
     width = float(narrowest) if width is None else _checked_width(width)
+    series = component(flow, points, at)
     Q = _checked_order(order, series.order, points)
-    layers = chosen_layers(flow, layer)
     terms, errors = series.at(flow, width / narrowest, Q)
     left, here = remainder(terms, errors), np.array(layers) - 1
     missed, used = left.truncated(terms)

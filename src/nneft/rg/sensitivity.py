@@ -21,7 +21,7 @@ from nneft.rg.components import Components
 from nneft.rg.difference import differences
 from nneft.rg.expansion import Cut
 from nneft.rg.flow import Flow
-from nneft.rg.holding import check_correlator, check_kernel
+from nneft.rg.holding import check_correlator, check_kernel, check_layer
 from nneft.rg.multisets import number
 from nneft.rg.recursion import conditionals, expansions
 
@@ -168,8 +168,7 @@ def response(flow: Flow, points: int, layer: int) -> Response:
     nneft.NumericsError
         An expectation that cannot be had.
     """
-    if not 2 <= layer <= flow.network.depth:
-        raise ValueError(f"layer must be from 2 to {flow.network.depth}, got {layer}")
+    layer = check_layer(flow.network.depth, layer, first=2)
     k = 1 if points == 2 else check_correlator(flow.order, points, 0)
     # Below layer 2 nothing fluctuates: all degrees in delta are extra there.
     steps = _Steps(flow, upto=layer, extra=k if layer == 2 else 1)

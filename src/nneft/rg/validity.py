@@ -115,11 +115,14 @@ def validity(flow: Flow, tolerance: float = 0.1) -> Validity:
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         A tolerance out of range, a flow of order 0.
     """
+    wanted = f"tolerance must be between 0 and 1, got {tolerance!r}"
+    if isinstance(tolerance, bool) or not isinstance(tolerance, int | float | np.number):
+        raise TypeError(wanted)
     if not 0.0 < tolerance < 1.0:
-        raise ValueError(f"tolerance must be between 0 and 1, got {tolerance!r}")
+        raise ValueError(wanted)
     if flow.order == 0:
         raise ValueError(
             "a flow of order 0 holds no correction in 1/n to judge it by; "
