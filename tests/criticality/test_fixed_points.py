@@ -8,6 +8,7 @@ from mpmath import mp
 from nneft.activations import resolve
 from nneft.criticality import critical_point, fixed_points
 from nneft.criticality.averages import averages
+from nneft.errors import NumericsError
 from nneft.network import Network
 from nneft.rg.driver import flow
 
@@ -140,3 +141,64 @@ def test_variances_that_make_no_sense(C_W: float, C_b: float) -> None:
 def test_types() -> None:
     with pytest.raises(TypeError, match="one number"):
         fixed_points("tanh", [1.0, 2.0], 0.0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("C_W", [1e-120, 1e-40, 1e-5, 0.01, 0.1, 0.18, 0.2])
+def test_exponential_by_lamberts_function(C_W: float) -> None:
+    """``K = C_W exp(2K)``: ``-2K = W(-2 C_W)``, two of them up to ``C_W = 1/(2e)``, then none."""
+    found = fixed_points("exp", C_W)
+    largest = 0.5 / np.e
+    if largest < C_W:
+        assert len(found) == 0 and found.explodes_above == 0.0
+        assert found.reached(1.0) is None
+        return
+    with mp.workdps(30):
+        low, high = (float(-mp.lambertw(-2 * mp.mpf(C_W), k).real / 2) for k in (0, -1))
+    assert found[0].kernel == pytest.approx(low, rel=1e-12)
+    assert found[0].stability == "stable"
+    if high < found.searched:
+        assert found.explodes_above == pytest.approx(high, rel=1e-12)
+    else:
+        assert len(found) == 1 and found.explodes_above is None
+        assert "one more lies beyond K = 2" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("name", "C_W", "C_b"),
+    [
+        ("tanh", 4.0, 0.1),
+        ("gelu", 2.5, 0.0),
+        ("relu", 2.2, 0.0),
+        ("relu", 1.0, 0.5),
+        ("silu", 2.1, 0),
+    ],
+)
+def test_the_fixed_point_reached_is_where_kernels_end(name: str, C_W: float, C_b: float) -> None:
+    found, starts = fixed_points(name, C_W, C_b), np.array([1e-3, 0.5, 1.0, 30.0])
+    last = starts.copy()
+    for _ in range(400):
+        last = np.minimum(C_b + C_W * averages(resolve(name), last).square, 1e6)
+    for start, end in zip(starts, last, strict=True):
+        reached = found.reached(start)
+        if reached is None:
+            assert end == 1e6
+        else:
+            assert end == pytest.approx(reached.kernel, rel=1e-6, abs=1e-12)
+
+
+def test_from_where_nothing_is_known_is_said() -> None:
+    with pytest.raises(NumericsError, match="grow beyond"):
+        fixed_points("tanh", 1e90).reached()
+    for wrong in (0.0, -1.0, np.nan, np.inf, 1e30):
+        with pytest.raises(ValueError, match="kernel that flows start from"):
+            fixed_points("tanh", 2.0).reached(wrong)
+    line = fixed_points("relu", 2.0).reached(3.0)
+    assert line is not None and (line.kernel, line.phase) == (3.0, "critical")
+
+
+def test_large_variances_overflow_nowhere() -> None:
+    """Warnings are errors here."""
+    fixed_points("tanh", 1e100)
+    fixed_points("x**7", 1e100, 1e100)
+    with pytest.raises(ValueError, match=r"C_W must be at most 1e\+100, got 1e\+300"):
+        fixed_points("tanh", 1e300)

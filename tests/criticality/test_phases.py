@@ -214,3 +214,13 @@ def test_many_random_points_against_multiple_precision(name: str) -> None:
             assert abs(found["kernel"] / K - 1) < 1e-9
             assert abs(found["chi_perp"] - w * gradient) < 1e-9
             assert abs(found["chi_par"] - w * (gradient + curvature)) < 1e-9
+
+
+def test_the_number_of_fixed_points_has_no_false_border() -> None:
+    """exp: ``K = C_b + C_W exp(2K)`` has two solutions or none, known to the table or not."""
+    w, b = np.geomspace(1e-4, 0.4, 40), np.linspace(0.0, 0.9, 10)
+    data = phase_diagram("exp", w, b, kernel=1e-6)
+    W, B = np.meshgrid(w, b, indexing="ij")
+    there = -0.5 * np.log(2.0 * W) - 0.5 > B
+    np.testing.assert_array_equal(data.fixed_points.values, np.where(there, 2, 0))
+    np.testing.assert_array_equal(np.isinf(data.kernel.values), ~there)

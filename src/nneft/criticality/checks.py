@@ -10,6 +10,8 @@ from nneft.activations import Activation, resolve
 
 #: Steps below this, relative to the function beside them, are rounding.
 STEP = 1e-11
+#: Variances beyond this make kernels overflow.
+MOST = 1e100
 
 
 def checked(activation: str | Activation | Callable[[Any], Any]) -> Activation:
@@ -67,7 +69,7 @@ def _check_growth(activation: Activation) -> None:
 
 
 def check_variances(C_W: float, C_b: float) -> tuple[float, float]:
-    """``C_W > 0`` and ``C_b >= 0``, finite.
+    """``C_W > 0`` and ``C_b >= 0``, finite and at most `MOST`.
 
     Raises
     ------
@@ -91,4 +93,6 @@ def _number(name: str, value: Any) -> float:
         raise TypeError(f"{name} must be one number, got {value!r}") from error
     if not isfinite(number):
         raise ValueError(f"{name} must be finite, got {value!r}")
+    if number > MOST:
+        raise ValueError(f"{name} must be at most {MOST:g}, got {number:g}: kernels overflow")
     return number

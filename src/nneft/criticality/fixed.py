@@ -5,7 +5,7 @@
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -18,10 +18,15 @@ from nneft.criticality.correlation import CRITICAL, Correlation, correlations
 from nneft.criticality.limits import tails
 from nneft.criticality.roots import root_between
 from nneft.criticality.table import Table, table
+from nneft.errors import NumericsError
 from nneft.gaussian.base import Array
 
 #: Differences below this, relative to what they are of, have no sign.
 ROUNDING = 2e-14
+#: ``C_W d<sigma^2>/dK`` nearer to one than this, far out, decides nothing.
+MARGINAL = 1e-8
+#: By how much a slope rises in an octave if it rises without end: less than any power.
+RISING = 1.05
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,8 @@ class FixedPoint:
     correlations
         The fixed points of two inputs' correlation, ascending. At ``K* = 0`` those of the limit
         ``C_b -> 0``: c = 1 alone.
+    homogeneous
+        Whether the activation is ReLU-like: ``sigma(k x) = k sigma(x)`` for k > 0.
     """
 
     kernel: float
@@ -47,12 +54,19 @@ class FixedPoint:
     chi_perp: float
     stability: str
     correlations: tuple[Correlation, ...]
+    homogeneous: bool = False
 
     @property
     def phase(self) -> str:
-        """Whether close inputs merge ("ordered"), stay ("critical") or part ("chaotic")."""
+        """Whether close inputs merge ("ordered"), stay ("critical") or part ("chaotic").
+
+        A ReLU-like activation multiplies lengths and distances alike: around ``K* = 0`` it is
+        "exploding" or "vanishing", as in `nneft.phase_diagram`.
+        """
         if abs(self.chi_perp - 1.0) <= CRITICAL:
             return "critical"
+        if self.homogeneous and self.kernel == 0.0:
+            return "vanishing" if self.chi_perp < 1.0 else "exploding"
         return "ordered" if self.chi_perp < 1.0 else "chaotic"
 
     @property
@@ -72,7 +86,8 @@ class FixedPoints:
     line
         Whether every kernel is a fixed point.
     explodes_above
-        The kernel beyond which kernels grow without end; None if none up to `searched` does.
+        The kernel beyond which kernels grow without end; None if none up to `searched` is known
+        to.
     searched
         The largest kernel that was looked at.
     reason
@@ -93,6 +108,38 @@ class FixedPoints:
 
     def __getitem__(self, index: int) -> FixedPoint:
         return self.points[index]
+
+    def reached(self, kernel: float = 1.0) -> FixedPoint | None:
+        """The fixed point that kernels tend to from a first one; None where they grow for ever.
+
+        Raises
+        ------
+        ValueError
+            A kernel that is not positive, or beyond `searched`.
+        nneft.NumericsError
+            They leave the kernels that were looked at.
+        """
+        if not 0.0 < kernel <= self.searched or np.isinf(kernel):
+            raise ValueError(
+                "the kernel that flows start from must be positive and at most "
+                f"{self.searched:.3g}, got {kernel:g}"
+            )
+        if self.line:
+            return replace(self.points[0], kernel=kernel)
+        below = [p for p in self.points if p.kernel <= kernel]
+        # the map is monotone wherever it has fixed points: none is jumped over
+        if below and (
+            below[-1].kernel == kernel or below[-1].stability in ("stable", "stable from above")
+        ):
+            return below[-1]
+        if len(below) < len(self.points):
+            return self.points[len(below)]
+        if self.explodes_above is None:
+            raise NumericsError(
+                f"from the kernel {kernel:g} kernels grow beyond {self.searched:.3g}, up to which "
+                "averages are known"
+            )
+        return None
 
 
 def fixed_points(
@@ -129,8 +176,11 @@ def fixed_points(
     known = table(sigma)
     roots = _roots(sigma, known, w, b)
     points = tuple(_point(sigma, w, b, K, stability) for K, stability in roots)
-    explodes = _explodes(sigma, known, w, b, roots)
+    grows, beyond = far_out(sigma, known, np.array([w]), np.array([b]))
+    explodes = (roots[-1][0] if roots else 0.0) if grows[0] else None
     told = _told(w, b, points, explodes, known.high)
+    if points and beyond[0]:
+        told += f"; one more lies beyond K = {known.high:.2g}, up to which averages are known"
     return FixedPoints(points, False, explodes, known.high, told)
 
 
@@ -152,12 +202,13 @@ def _homogeneous(sigma: Activation, w: float, b: float) -> FixedPoints:
     if abs(chi - 1.0) <= ROUNDING and b == 0.0:
         if sigma.parity == "odd":
             one = (Correlation(-1.0, chi), *one)
-        line = FixedPoint(0.0, chi, chi, "line", one)
+        line = FixedPoint(0.0, chi, chi, "line", one, homogeneous=True)
         return FixedPoints((line,), True, None, np.inf, f"{said}, C_b = 0: every kernel is fixed")
     if chi < 1.0 - ROUNDING:
-        point = FixedPoint(b / (1.0 - chi), chi, chi, "stable", one)
+        point = FixedPoint(b / (1.0 - chi), chi, chi, "stable", one, homogeneous=True)
         return FixedPoints((point,), False, None, np.inf, f"{said} < 1: one, stable")
-    points = (FixedPoint(0.0, chi, chi, "unstable", one),) if b == 0.0 else ()
+    zero = FixedPoint(0.0, chi, chi, "unstable", one, homogeneous=True)
+    points = (zero,) if b == 0.0 else ()
     which = "K* = 0 alone, unstable" if points else f"none, as C_b = {b:.6g} > 0"
     return FixedPoints(points, False, 0.0, np.inf, f"{said} >= 1: {which}; kernels grow for ever")
 
@@ -176,7 +227,7 @@ def _told(
     return f"K* = {listed}{beyond}"
 
 
-def growth(square: Array, kernels: Array, C_W: float, C_b: float) -> Array:
+def growth(square: Array, kernels: Array, C_W: float | Array, C_b: float | Array) -> Array:
     """``C_b + C_W <sigma^2>_K - K``, by how much a kernel grows; 0 where rounding decides."""
     found = C_b + C_W * square - kernels
     size = C_b + C_W * square + kernels
@@ -190,7 +241,7 @@ def _roots(sigma: Activation, known: Table, w: float, b: float) -> list[tuple[fl
         return b + w * float(averages(sigma, np.array([K])).square[0]) - K
 
     turns = turning_points(sigma, known, w)
-    places = np.sort(np.concatenate([known.nodes, turns]))
+    places = np.sort(np.concatenate([[0.0], known.nodes, turns]))
     signs = np.sign(growth(known.square(places), places, w, b))
     found: list[tuple[float, str]] = []
     start = b + w * known.zero[0]
@@ -222,19 +273,31 @@ def turning_points(sigma: Activation, known: Table, C_W: float) -> Array:
     found = [
         root_between(excess, float(nodes[i]), float(nodes[j]))
         for i, j in pairwise(live.tolist())
-        if values[i] * values[j] < 0.0
+        if (values[i] > 0.0) != (values[j] > 0.0)
     ]
     return np.array([K for K in found if K is not None], dtype=np.float64)
 
 
-def _explodes(
-    sigma: Activation, known: Table, w: float, b: float, roots: list[tuple[float, str]]
-) -> float | None:
-    """Where kernels start to run away: from the last fixed point on, if they grow beyond it."""
-    slopes = tails(sigma)
-    if slopes is not None and w * 0.5 * sum(a * a for a in slopes) < 1.0:
-        return None
+def far_out(
+    sigma: Activation, known: Table, C_W: Array, C_b: Array
+) -> tuple[np.ndarray, np.ndarray]:
+    """What becomes of kernels at the table's end, at every one of some (C_W, C_b).
+
+    Returns
+    -------
+    grows, beyond
+        Whether they grow without end; whether a fixed point lies beyond the table: a stable one
+        that they come to, or an unstable one above which they grow without end.
+    """
     top = np.array([known.high])
-    if growth(known.square(top), top, w, b)[0] <= 0.0:
-        return None
-    return roots[-1][0] if roots else 0.0
+    sign = growth(known.square(top), top, C_W, C_b)
+    slopes = tails(sigma)
+    if slopes is None:
+        # The table's last slope, and what it becomes: there is no limit where it still rises.
+        before, last = known.slope(top * np.array([0.5, 1.0 - 1e-9]))
+        limit = np.inf if last > RISING * before else last
+    else:
+        last = limit = 0.5 * sum(a * a for a in slopes)
+    up = sign > 0.0
+    closing = C_W * last < 1.0 - MARGINAL
+    return up & ~closing, np.where(up, closing, C_W * limit > 1.0 + MARGINAL)

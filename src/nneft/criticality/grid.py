@@ -55,7 +55,7 @@ def _turning_points(known: Table, C_W: Array) -> list[Array]:
     for w in C_W.tolist():
         values = w * slope - 1.0
         live = np.flatnonzero(np.abs(values) > ROUNDING)
-        flips = np.flatnonzero(values[live[1:]] * values[live[:-1]] < 0.0)
+        flips = np.flatnonzero((values[live[1:]] > 0.0) != (values[live[:-1]] > 0.0))
         a, b = nodes[live[flips]], nodes[live[flips + 1]]
         found.append(_bisect(known, w, a, b, values[live[flips]] > 0.0))
     return found

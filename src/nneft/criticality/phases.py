@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike
 from nneft._version import __version__
 from nneft.activations import Activation
 from nneft.criticality import grid as grids
-from nneft.criticality.checks import checked
+from nneft.criticality.checks import MOST, checked
 from nneft.criticality.chi import depth_scale
 from nneft.criticality.correlation import CRITICAL
 from nneft.criticality.edge import Box, Edge, edge_of_chaos
-from nneft.criticality.fixed import ROUNDING
+from nneft.criticality.fixed import ROUNDING, far_out
 from nneft.criticality.limits import tails
 from nneft.criticality.overlap import angles
 from nneft.criticality.point import CriticalPoint, critical_point
@@ -118,6 +118,8 @@ def _axis(name: str, values: ArrayLike, *, positive: bool) -> Array:
         raise ValueError(
             f"{name} must be positive, got {axis.min():g}: without weights no signal passes"
         )
+    if np.any(axis > MOST):
+        raise ValueError(f"{name} must be at most {MOST:g}, got {axis.max():g}: kernels overflow")
     if np.any(axis < 0.0):
         raise ValueError(f"{name} must not be negative, got {axis.min():g}: it is a variance")
     if np.any(np.diff(axis) <= 0.0):
@@ -150,27 +152,29 @@ def _fields(sigma: Activation, known: Table, w: Array, b: Array, start: float) -
     inside = (phase == CHAOTIC) & (kernel > 0.0) & np.isfinite(kernel)
     theta, chi_c[inside] = angles(sigma, kernel[inside], W[inside])
     correlation[inside] = np.where(theta == 0.5 * np.pi, 0.0, np.cos(theta))
-    fields = _Fields(phase, kernel, correlation, chi_par, chi_perp, chi_c, found.count)
-    _explode(sigma, known, fields, W, B)
+    grows, beyond = far_out(sigma, known, W, B)
+    count = found.count + (beyond & np.isfinite(kernel))
+    fields = _Fields(phase, kernel, correlation, chi_par, chi_perp, chi_c, count)
+    _explode(sigma, known, fields, W, B, grows)
     return fields
 
 
-def _explode(sigma: Activation, known: Table, fields: _Fields, W: Array, B: Array) -> None:
+def _explode(
+    sigma: Activation, known: Table, fields: _Fields, W: Array, B: Array, grows: np.ndarray
+) -> None:
     """Fill in what holds where kernels grow for ever, or beyond the table."""
     away = np.isinf(fields.kernel)
     if not np.any(away):
         return
-    slopes = tails(sigma)
-    A_2 = np.inf if slopes is None else 0.5 * sum(a * a for a in slopes)
-    # Where kernels still come closer to each other at the table's end, one beyond may be fixed.
-    last = float(known.slope(np.array([known.high * (1.0 - 1e-9)]))[0]) if slopes is None else A_2
-    lost = away & (W * last < 1.0 - 1e-8)
+    lost = away & ~grows
     if np.any(lost):
         i = np.argmax(lost)
         raise NumericsError(
             f"the fixed point of {sigma.name} at C_W = {W.flat[i]:.6g}, C_b = {B.flat[i]:.6g} lies "
             f"beyond the kernel {known.high:.3g}, up to which averages are known"
         )
+    slopes = tails(sigma)
+    A_2 = np.inf if slopes is None else 0.5 * sum(a * a for a in slopes)
     kinked = slopes is not None and slopes[0] != slopes[1]
     fields.phase[away] = EXPLODING
     fields.chi_par[away] = fields.chi_perp[away] = fields.chi_c[away] = W[away] * A_2
