@@ -37,7 +37,7 @@ def test_the_verdict_comes_first(capsys: pytest.CaptureFixture[str]) -> None:
     heads = [row[:19].strip() for row in rows]
     assert heads == [
         *("class", "because", "C_W", "C_b", "K*", "stability", "chi_par", "chi_perp"),
-        *("curvature", "powers of depth", "critical too"),
+        *("curvature", "powers of depth", "which set in", "critical too"),
     ]
     assert "C_W = 4, C_b = 0, K* = 0" in rows[-1] and "unstable" in rows[-1]
 
@@ -89,7 +89,7 @@ def test_where_a_network_stands(capsys: pytest.CaptureFixture[str]) -> None:
     """tanh at C_W = 4: K* and chi's known to many digits."""
     out = called(capsys, "tanh", "--C-W", "4")
     assert (
-        "At C_W = 4, C_b = 0 it is chaotic: close inputs part, and a kernel of 1 tends to "
+        "At C_W = 4, C_b = 0 it is chaotic: close inputs part, and a first kernel of 1 tends to "
         "K* = 2.12147357." in out
     )
     [record] = report(capsys, "tanh", "--C-W", "4")
@@ -108,11 +108,16 @@ def test_where_a_network_stands(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["relu", "--C-W", "3"], "it is exploding: kernels grow without end."),
-        (["relu", "--C-W", "1"], "it is vanishing: kernels fall to zero."),
+        (["relu", "--C-W", "3"], "it is exploding: kernels grow without end, from any first"),
+        (["relu", "--C-W", "1"], "it is vanishing: kernels fall to zero, from any first kernel."),
         (["relu", "--C-W", "2"], "it is critical: close inputs neither merge nor part"),
         (["relu", "--C-W", "1", "--C-b", "0.5"], "it is ordered: close inputs merge"),
-        (["gelu", "--C-W", "3", "--C-b", "0.3"], "it is exploding: kernels grow without end."),
+        (["gelu", "--C-W", "3", "--C-b", "0.3"], "it is exploding: kernels grow without end"),
+        (["gelu", "--C-W", "2.5"], "exploding: kernels grow without end from a first kernel of 1"),
+        (["gelu", "--C-W", "2.5", "--kernel", "0.5"], "it is ordered: close inputs merge"),
+        (["gelu", "--kernel", "5"], "it is critical: close inputs neither merge nor part"),
+        (["tanh", "--C-b", "0.1"], "At C_W = 1, C_b = 0.1 it is ordered"),
+        (["sigmoid", "--C-b", "0.3"], "At C_W = 9.27620516, C_b = 0.3 it is ordered"),
     ],
 )
 def test_every_phase_is_told(
@@ -123,6 +128,16 @@ def test_every_phase_is_told(
     assert str(record["at"]["phase"]) in said  # type: ignore[index]
 
 
+@pytest.mark.parametrize(("C_W", "phase"), [("2.2", "exploding"), ("1.8", "vanishing")])
+def test_the_table_of_fixed_points_says_what_the_verdict_says(
+    C_W: str, phase: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A ReLU-like activation: around K* = 0 lengths change as distances do."""
+    out = called(capsys, "relu", "--C-W", C_W)
+    assert f"it is {phase}" in out and out.splitlines()[-1].split()[-1] == phase
+    assert "chaotic" not in out and "ordered" not in out
+
+
 @pytest.mark.parametrize(
     ("args", "said"),
     [
@@ -131,7 +146,9 @@ def test_every_phase_is_told(
         (["1"], "constant"),
         (["where(x > 0, 1, -1)"], "discontinuous"),
         (["exp(x*x)"], "grows too fast"),
-        (["tanh", "--C-b", "1"], "--C-b needs --C-W"),
+        (["tanh", "--C-b", "-1"], "C_b must not be negative"),
+        (["tanh", "--C-W", "1", "--kernel", "0"], "must be positive"),
+        (["tanh", "--C-W", "1e300"], "at most 1e+100"),
         (["tanh", "--C-W", "-1"], "C_W must be positive"),
         (["tanh", "--C-W", "1", "--C-b", "-1"], "C_b must not be negative"),
         (["tanh", "--C-W", "x"], "not a valid float"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from math import isfinite, sqrt
+from math import inf, isfinite, sqrt
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,6 +21,8 @@ critical point. Elsewhere xi = -1/ln chi is the depth scale in layers, negative 
 grow."""
 
 JSON = "Print JSON; null where there is none, and for infinity."
+
+BIAS = "Variance of the biases: 0 beside --C-W; alone, it goes with the critical C_W."
 
 #: What close inputs do, by phase.
 PHASES = {
@@ -43,10 +45,15 @@ STABILITIES = {
 @click.command(epilog=EPILOG)
 @click.argument("activations", nargs=-1, required=True, metavar="ACTIVATION...")
 @click.option("--C-W", "C_W", type=float, help="Say too what a network does at this C_W.")
-@click.option("--C-b", "C_b", type=float, help="Variance of the biases beside --C-W. [0]")
+@click.option("--C-b", "C_b", type=float, help=BIAS)
+@click.option("--kernel", type=float, help="Where the kernel starts then, as it may matter. [1]")
 @click.option("--json", "as_json", is_flag=True, help=JSON)
 def critical(
-    activations: tuple[str, ...], C_W: float | None, C_b: float | None, as_json: bool
+    activations: tuple[str, ...],
+    C_W: float | None,
+    C_b: float | None,
+    kernel: float | None,
+    as_json: bool,
 ) -> None:
     """Critical C_W and C_b of activations, and their universality classes.
 
@@ -54,10 +61,12 @@ def critical(
     """
     from nneft.criticality import critical_point
 
-    if C_b is not None and C_W is None:
-        raise ValueError("--C-b needs --C-W: both say where a network stands")
     found = [critical_point(name) for name in activations]
-    stands = [None if C_W is None else Standing(name, C_W, C_b or 0.0) for name in activations]
+    asked = any(value is not None for value in (C_W, C_b, kernel))
+    stands = [
+        Standing(name, point, C_W, C_b, 1.0 if kernel is None else kernel) if asked else None
+        for name, point in zip(activations, found, strict=True)
+    ]
     if as_json:
         records = [_record(point, at) for point, at in zip(found, stands, strict=True)]
         report = {"nneft": __version__, "command": "critical", "activations": records}
@@ -75,23 +84,38 @@ def critical(
 class Standing:
     """What a network of an activation does at given C_W and C_b.
 
+    Without C_W, at the activation's critical one or its best compromise, and with the C_b of that
+    unless another is given.
+
     Attributes
     ----------
     points
         All fixed points of the kernel.
+    start
+        The first kernel.
     phase, kernel
-        Of the fixed point that a first kernel of 1 tends to.
+        Of the fixed point that this tends to.
     """
 
-    def __init__(self, name: str, C_W: float, C_b: float) -> None:
-        from nneft.criticality import fixed_points, phase_diagram
+    def __init__(
+        self,
+        name: str,
+        point: CriticalPoint,
+        C_W: float | None,
+        C_b: float | None,
+        start: float,
+    ) -> None:
+        from nneft.criticality import fixed_points
 
-        self.C_W, self.C_b = C_W, C_b
-        self.points: FixedPoints = fixed_points(name, C_W, C_b)
-        data = phase_diagram(name, [C_W], [C_b])
-        meanings = str(data.phase.attrs["flag_meanings"]).split()
-        self.phase = meanings[int(data.phase[0, 0])]
-        self.kernel = float(data.kernel[0, 0])
+        own = point if point.compromise is None else point.compromise
+        if C_W is None:
+            assert own.C_W is not None
+            C_W, C_b = own.C_W, own.C_b if C_b is None else C_b
+        self.C_W, self.C_b, self.start = C_W, C_b or 0.0, start
+        self.points: FixedPoints = fixed_points(name, self.C_W, self.C_b)
+        tended = self.points.reached(start)
+        self.phase = "exploding" if tended is None else tended.phase
+        self.kernel = inf if tended is None else tended.kernel
 
 
 def verdict(point: CriticalPoint) -> str:
@@ -156,7 +180,8 @@ def _rows(point: CriticalPoint) -> list[tuple[str, str]]:
     rows += [(name, f"{value:.10g}") for name, value in point.coefficients.items()]
     if point.exponents:
         powers = ", ".join(f"{name} {power:+.6g}" for name, power in point.exponents.items())
-        rows += [("powers of depth", powers)]
+        late = _late(point)
+        rows += [("powers of depth", powers), *([("which set in", late)] if late else [])]
     for other in point.alternatives:
         said = f"C_W = {other.C_W:.10g}, C_b = {other.C_b:.10g}, K* = {other.kernel:.10g}, class"
         rows += [("critical too", f"{said} {other.universality_class}, {other.stability}")]
@@ -171,6 +196,21 @@ def _rows(point: CriticalPoint) -> list[tuple[str, str]]:
     return rows
 
 
+def _late(point: CriticalPoint) -> str:
+    """From which layer on the powers hold, where that is late: at half-stable points.
+
+    With ``K' - K* = a (K - K*)^2`` a distance d becomes ``1/(1/d + |a| l)`` after l layers: its
+    power of l is -1 to ten per cent from ``l = 10/(|a| d)`` on.
+    """
+    bend = abs(point.coefficients.get("curvature", 0.0))
+    if not bend or not point.kernel:
+        return ""
+    return (
+        f"late: to ten per cent from some {10.0 / (bend * point.kernel):.0e} layers on where K_0 "
+        "starts as far off K* as K* is large, nearer to it later"
+    )
+
+
 def _edge(edge: Edge) -> str:
     if not len(edge):
         return "chi_perp = 1 needs C_b < 0 at every K*"
@@ -181,9 +221,16 @@ def _edge(edge: Edge) -> str:
 
 def _stands(at: Standing) -> str:
     here = f"At C_W = {at.C_W:.9g}, C_b = {at.C_b:.9g} it is {at.phase}: {PHASES[at.phase]}"
-    if at.phase in ("exploding", "vanishing"):
-        return f"{here}."
-    return f"{here}, and a kernel of 1 tends to K* = {at.kernel:.9g}."
+    if at.phase == "exploding":
+        border = at.points.explodes_above
+        if not border:
+            return f"{here}, from any first kernel."
+        return f"{here} from a first kernel of {at.start:g}, as from any above {border:.9g}."
+    if at.phase == "vanishing":
+        return f"{here}, from any first kernel."
+    some = [p.kernel for p in at.points if p.stability != "unstable"]
+    other = "" if len(some) < 2 else " (others may end elsewhere: --kernel)"
+    return f"{here}, and a first kernel of {at.start:g} tends to K* = {at.kernel:.9g}{other}."
 
 
 def _fixed_points(at: Standing) -> Any:
@@ -238,6 +285,7 @@ def _standing(at: Standing) -> dict[str, Any]:
     return {
         "C_W": at.C_W,
         "C_b": at.C_b,
+        "start_kernel": at.start,
         "phase": at.phase,
         "kernel": at.kernel,
         "fixed_points": [_fixed(p) for p in at.points],
