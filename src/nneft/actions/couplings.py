@@ -83,6 +83,22 @@ class EffectiveAction:
             )
         return Support.of_covariance(self.K_0 + self.mu).inverse()
 
+    def __str__(self) -> str:
+        """The couplings of the first input; the others are in `mu`, `lambda_`."""
+        rows = [
+            ("K_0[0,0]", self.K_0[0, 0], ""),
+            ("mu[0,0]", self.mu[0, 0], ""),
+            ("lambda[0,0;0,0]", self.lambda_[0, 0, 0, 0], self._lambda_note),
+        ]
+        lines = [f"{name:<16}{value:>16.8g}{note}" for name, value, note in rows]
+        return "\n".join([repr(self), *lines, f"condition of K_0 {self.condition:.3g}"])
+
+    @property
+    def _lambda_note(self) -> str:
+        if self.ghosts:
+            return ""
+        return f"  to power {self.lambda_order} of n_l/n_(l-1)"
+
     def __repr__(self) -> str:
         count = len(self.K_0)
         return (

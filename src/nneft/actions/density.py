@@ -13,6 +13,7 @@ from nneft.actions.support import Support
 from nneft.errors import NumericsError
 from nneft.gaussian.base import Array
 from nneft.network import Network
+from nneft.rg.printing import table
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +58,17 @@ class Action:
     def log_density(self) -> float | Array:
         """``log P(phi^(1), .., phi^(L)) = -S``, normalised: a number, or (B,)."""
         return -self.total
+
+    def __str__(self) -> str:
+        """Each layer's parts, of one configuration."""
+        if self.gaussian_by_layer.ndim > 1:
+            return repr(self)
+        parts = zip(self.gaussian_by_layer, self.determinant_by_layer, self.ranks, strict=True)
+        rows = [
+            (str(layer), f"{g:.8g}", f"{d:.8g}", str(rank))
+            for layer, (g, d, rank) in enumerate(parts, start=1)
+        ]
+        return "\n".join([repr(self), *table(("layer", "gaussian", "determinant", "rank"), rows)])
 
     def __repr__(self) -> str:
         if self.gaussian_by_layer.ndim > 1:

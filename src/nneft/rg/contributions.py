@@ -29,7 +29,7 @@ class Contribution:
     error: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Contributions:
     """What each diagram contributes to one component of ``V_2k`` at one layer, largest first.
 
@@ -129,6 +129,9 @@ class Contributions:
 
     def __str__(self) -> str:
         return self.table()
+
+    def __repr__(self) -> str:
+        return f"Contributions({self._title()}, total={self.total:.10g})"
 
 
 def contributions(

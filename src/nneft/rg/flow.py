@@ -15,6 +15,7 @@ from nneft.network import Network
 from nneft.rg.accuracy import relative_error
 from nneft.rg.components import Components
 from nneft.rg.holding import check_correlator, check_kernel, names
+from nneft.rg.printing import listed
 from nneft.rg.reduction import Reduction
 from nneft.rg.state import LayerState
 
@@ -137,7 +138,7 @@ class Flow:
         count = len(self.reduction.of)
         return (
             f"Flow(order {self.order}, {self.network.depth} layers, {count} "
-            f"input{'s' * (count != 1)}, widths={self.network.widths}, "
+            f"input{'s' * (count != 1)}, widths={listed(self.network.widths)}, "
             f"activation={self.network.activation.name!r})"
         )
 

@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 from nneft.gaussian.base import Array
 from nneft.rg.one_component import chosen_layers, component, narrowest_width
 from nneft.rg.pade import Pade, approximants, choose, disagreement
+from nneft.rg.printing import bracketed, counted
 from nneft.rg.remainder import remainder
 
 if TYPE_CHECKING:
     from nneft.rg.flow import Flow
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Resummation:
     """``<G>`` or a cumulant of G at finite width, from its series in 1/n.
 
@@ -99,6 +100,13 @@ class Resummation:
     def _best(self) -> tuple[Pade | None, ...]:
         return tuple(choose(found) for found in self.approximants)
 
+    def __repr__(self) -> str:
+        return (
+            f"Resummation({self._name}, {counted(len(self.terms), 'term')}, "
+            f"{counted(len(self.layers), 'layer')}, width={self.width:g}, "
+            f"converges in {np.count_nonzero(self.converges)})"
+        )
+
     def __str__(self) -> str:
         heads = ("layer", "sum", "neglected", "order", "Pade", "its error", "")
         rows = [heads, *(self._row(i) for i in range(len(self.layers)))]
@@ -107,10 +115,13 @@ class Resummation:
             "  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
             for row in rows
         ]
-        pairs = ";".join(f"{a},{b}" for a, b in zip(self.at[::2], self.at[1::2], strict=True))
-        name = "mean" if self.points == 2 else f"cumulant({self.points})"
         held = f"{len(self.terms)} terms in 1/n, narrowest hidden width {self.width:g}"
-        return "\n".join([f"{name}[{pairs}]: {held}", "", *lines])
+        return "\n".join([f"{self._name}: {held}", "", *lines])
+
+    @property
+    def _name(self) -> str:
+        name = "mean" if self.points == 2 else f"cumulant({self.points})"
+        return f"{name}{bracketed(self.at)}"
 
     def _row(self, i: int) -> tuple[str, ...]:
         pade, error = self.pade[i], self.pade_error[i]

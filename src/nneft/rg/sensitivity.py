@@ -23,6 +23,7 @@ from nneft.rg.expansion import Cut
 from nneft.rg.flow import Flow
 from nneft.rg.holding import check_correlator, check_kernel, check_layer
 from nneft.rg.multisets import number
+from nneft.rg.printing import bracketed, counted, table
 from nneft.rg.recursion import conditionals, expansions
 
 #: By which constants derivatives are taken.
@@ -31,7 +32,7 @@ CONSTANTS = ("C_W", "C_b")
 MOST_LOSS = 1e-4
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Sensitivity:
     """Derivatives of the last layer's kernel and correlators by every layer's C_W and C_b.
 
@@ -79,6 +80,20 @@ class Sensitivity:
         powers = below ** -np.arange(self.flow.order + 1, dtype=float)
         return self._read(self._of(k, by) @ powers, k, at)
 
+    def __repr__(self) -> str:
+        return f"Sensitivity of the last layer of {self.flow!r}"
+
+    def __str__(self) -> str:
+        """What the mean kernel of the first input answers to each layer's constants."""
+        by_C_W, by_C_b = (self.cumulant(2, by=by, at=(0, 0)) for by in CONSTANTS)
+        rows = [
+            (str(layer), f"{w:.6g}", f"{b:.6g}")
+            for layer, (w, b) in enumerate(zip(by_C_W, by_C_b, strict=True), start=1)
+        ]
+        heads = ("layer l", "d<G_00>/dC_W^(l)", "d<G_00>/dC_b^(l)")
+        more = "Others by K, V, mean and cumulant."
+        return "\n".join([repr(self), "", *table(heads, rows), "", more])
+
     @cached_property
     def _components(self) -> Components:
         return Components(self.flow.reduction)
@@ -94,7 +109,7 @@ class Sensitivity:
         return self.changes[by][k - 1]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Response:
     """How a leading correlator answers to itself one layer below (BCCZ 27, 30).
 
@@ -113,6 +128,23 @@ class Response:
     layer: int
     matrix: Array
     at: tuple[tuple[int, ...], ...]
+
+    def __repr__(self) -> str:
+        return f"Response({self._name} of layer {self.layer}, {counted(len(self.at), 'component')})"
+
+    def __str__(self) -> str:
+        """The diagonal: how each component answers to itself, and its largest other answer."""
+        rows = []
+        for i, (place, row) in enumerate(zip(self.at, self.matrix, strict=True)):
+            others = np.delete(np.abs(row), i)
+            rows.append((bracketed(place), f"{row[i]:.6g}", f"{np.max(others, initial=0.0):.2g}"))
+        title = f"d {self._name}^({self.layer}) / d {self._name}^({self.layer - 1})"
+        heads = ("component", "by itself", "largest by another")
+        return "\n".join([title, "", *table(heads, rows)])
+
+    @property
+    def _name(self) -> str:
+        return "K_0" if self.points == 2 else f"V_{self.points}"
 
 
 def sensitivity(flow: Flow) -> Sensitivity:

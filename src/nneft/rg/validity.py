@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from nneft.rg.flow import Flow
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Validity:
     """Where the orders held in 1/n are good to a tolerance. Index 0 is layer 1.
 
@@ -74,6 +74,10 @@ class Validity:
         """Name to the last layer up to which all are good at the network's own widths."""
         good = {name: w <= self.width for name, w in self.smallest_width.items()}
         return {n: len(g) if np.all(g) else int(np.argmin(g)) for n, g in good.items()}
+
+    def __repr__(self) -> str:
+        to = ", ".join(f"{name} to l/n = {r:.3g}" for name, r in self.largest_ratio.items())
+        return f"Validity(order {self.order}, tolerance {self.tolerance:g}: {to})"
 
     def __str__(self) -> str:
         lines = [f"{self._verdict()}", "", "quantity  good to layer  up to l/n  least width at L"]
