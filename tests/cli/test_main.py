@@ -89,10 +89,47 @@ def test_an_interruption_leaves_nothing_behind(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+PRINTING = [["--help"], ["critical", "tanh"], ["diagrams", "10", "--table"], ["diagrams", "4"]]
+
+
 @pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX")
-def test_a_reader_that_left_is_told_nothing() -> None:
+@pytest.mark.parametrize("args", PRINTING, ids=" ".join)
+def test_a_reader_that_left_is_told_nothing(args: list[str]) -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    done = subprocess.run([*NNEFT, "--help"], stdout=writing, stderr=-1, text=True)
+    done = subprocess.run([*NNEFT, *args], stdout=writing, stderr=-1, text=True)
     os.close(writing)
-    assert done.stderr == ""
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device")
+@pytest.mark.parametrize("args", [*PRINTING, ["critical", "tanh", "--json"]], ids=" ".join)
+def test_output_that_cannot_be_written_is_no_wrong_call(args: list[str]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([*NNEFT, *args], stdout=full, stderr=-1, text=True)
+    assert done.returncode == 1
+    said = "nneft: cannot write the output: No space left on device; free some space\n"
+    assert done.stderr == said
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell of POSIX")
+def test_closed_output_is_no_defect() -> None:
+    command = f"{sys.executable} -c '{NNEFT[-1]}' critical tanh >&-"
+    done = subprocess.run(command, shell=True, stderr=-1, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("critcal", "no such command 'critcal'; did you mean critical?"),
+        ("flows", "no such command 'flows'; did you mean flow?"),
+        ("zzz", "there are critical, diagrams, flow"),
+    ],
+)
+def test_a_slip_of_the_keyboard_is_guessed(
+    typed: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert entry.run([typed]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and said in err and err.count("\n") == 1
