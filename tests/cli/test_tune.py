@@ -13,7 +13,8 @@ ASKED = ["tune", "--activation", "tanh", "--depth", "12", "--width", "64"]
 def test_the_verdict_comes_first(capsys):
     assert run(ASKED) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("tanh is critical")
+    assert lines[0].startswith("tanh: 12 layers of width 64 are within budget")
+    assert any(line.startswith("tanh is critical") for line in lines)
     assert any("take C_W (1 +" in line for line in lines)
     assert any("torch.nn.init.normal_" in line for line in lines)
 

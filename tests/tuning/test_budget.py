@@ -66,7 +66,7 @@ def test_off_criticality_there_is_no_law():
     assert found.rate is None
     assert found.optimal_depth is None
     assert found.depth == 20
-    assert "all 20 layers are within budget" in str(found)
+    assert "20 layers of width 100 are within budget" in str(found)
     assert "not at a critical point" in str(found)
 
 
@@ -79,7 +79,7 @@ def test_an_ensemble_spreads_so():
     assert abs(variance.pull(found.spread[-1] ** 2)) < 4.0
     assert abs(variance.pull(found.spread[-2] ** 2)) > 4.0
     assert found.depth == 10 - int(np.sum(found.spread > 0.13))
-    assert "are too many for this width" in str(found)
+    assert "10 layers are too many for width 300; take" in str(found).splitlines()[0]
 
 
 # --- the optimal aspect ratio ---
@@ -132,3 +132,23 @@ def test_wrong_calls():
         budget(net, kernel=kernel, order=0)
     with pytest.raises(ValueError, match="positive first kernel"):
         budget(net, kernel=0.0)
+
+
+def test_the_next_order_is_said_where_it_is_another():
+    """ReLU: Var G/G^2 = (1 + 5/n)^t - 1 at any width; wide networks need no word."""
+    net, kernel = critical_network("relu", 20, 100)
+    found, t = budget(net, kernel=kernel), np.arange(20)
+    assert found.next_spread is not None
+    exact = np.sqrt((1.0 + 5.0 / 100) ** t - 1.0)
+    off = [np.abs(spread - exact)[-1] for spread in (found.spread, found.next_spread)]
+    assert off[1] < 0.3 * off[0]
+    said = (
+        f"makes {100 * found.spread[-1]:.3g}% at the last layer {100 * found.next_spread[-1]:.3g}%"
+    )
+    assert said in str(found)
+    deep = budget(critical_network("relu", 60, 100)[0], kernel=kernel)
+    assert "for either to be trusted" in str(deep)
+    assert "leading order" not in str(budget(critical_network("relu", 5, 9000)[0], kernel=kernel))
+    several = critical_network("relu", 20, 100, correlation=0.5)
+    assert budget(several[0], kernel=several[1]).next_spread is None
+    assert budget(net, kernel=kernel, order=2).next_spread is None

@@ -76,6 +76,8 @@ class Recipe:
         Standard deviations of one weight and of one bias, whatever the library.
     calls
         One line for each layer.
+    notes
+        What else is to be known of them, in sentences.
     """
 
     scheme: str
@@ -83,6 +85,7 @@ class Recipe:
     std: Array
     bias_std: Array
     calls: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         runs = [(len(list(group)), call) for call, group in groupby(self.calls)]
@@ -91,7 +94,7 @@ class Recipe:
             last = first + count - 1
             lines.append(f"  layer{'s' * (count > 1)} {first}{f' to {last}' * (count > 1)}: {call}")
             first = last + 1
-        return "\n".join(lines)
+        return "\n".join([*lines, *self.notes])
 
 
 def initialization(
@@ -121,7 +124,7 @@ def initialization(
     ValueError
         An unknown name or option, a number that is missing or not finite.
     """
-    name, found = _scheme(scheme)
+    name, found = scheme_of(scheme)
     sizes = Network(widths, "linear", 1.0).widths
     fans = _fans(sizes)
     numbers, choices = _given(name, found, options, len(sizes) - 1)
@@ -144,7 +147,7 @@ def recipe(network: Network | Initialization, scheme: str, **choices: str) -> Re
     ValueError
         The scheme cannot give these variances, with the first layer where it cannot.
     """
-    name, found = _scheme(scheme)
+    name, found = scheme_of(scheme)
     fans, depth = _fans(network.widths), len(network.widths) - 1
     for option in choices:
         if option in found.numbers:
@@ -188,7 +191,14 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     return float(GAINS[nonlinearity])
 
 
-def _scheme(scheme: str) -> tuple[str, Scheme]:
+def scheme_of(scheme: str) -> tuple[str, Scheme]:
+    """A scheme's own name, and itself.
+
+    Raises
+    ------
+    ValueError
+        There is none of that name.
+    """
     name = ALIASES.get(str(scheme).lower(), str(scheme).lower())
     if name not in SCHEMES:
         near = difflib.get_close_matches(name, [*SCHEMES, *ALIASES], n=1, cutoff=0.5)
@@ -242,11 +252,19 @@ def _check(
         if np.any(off):
             l = int(np.argmax(off))
             cannot = "" if np.isnan(found[l]) else f" (it gives {found[l]:.9g})"
-            other = "keras.variance_scaling" if name.startswith("keras") else "torch.normal"
-            raise ValueError(
-                f"{name} cannot give {constant} = {wanted[l]:.9g} at layer {l + 1}{cannot}; "
-                f"take {other}, which can give any"
+            more = int(off.sum()) - 1
+            others = (
+                f", nor what {more} more layer{'s need' if more > 1 else ' needs'}" if more else ""
             )
+            raise ValueError(
+                f"{name} cannot give {constant} = {wanted[l]:.9g} at layer {l + 1}{cannot}"
+                f"{others}; take {any_of(name)}, which can give any"
+            )
+
+
+def any_of(name: str) -> str:
+    """The scheme of the same library that can give any variance."""
+    return "keras.variance_scaling" if name.startswith("keras") else "torch.normal"
 
 
 def _range(name: str, values: Array) -> str:

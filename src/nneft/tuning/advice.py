@@ -6,7 +6,8 @@ from typing import Any
 
 from nneft.activations import Activation
 from nneft.criticality import CriticalPoint, critical_point
-from nneft.parameterizations import Recipe, recipe
+from nneft.parameterizations import Recipe
+from nneft.parameterizations.apart import recipe_apart
 from nneft.tuning.depth import Budget, budget
 from nneft.tuning.start import start_network
 from nneft.tuning.tuning import Tuning, tune
@@ -37,8 +38,8 @@ class Advice:
     recipe: Recipe
 
     def __str__(self) -> str:
-        parts = [self._point(), str(self.tuning), str(self.budget), str(self.recipe)]
-        return "\n\n".join(parts)
+        verdict = "\n".join([self.budget.verdict, *self.budget.reasons])
+        return "\n\n".join([verdict, self._point(), str(self.tuning), str(self.recipe)])
 
     def _point(self) -> str:
         point, first = self.point, float(self.tuning.goal[0, 0, 0])
@@ -80,9 +81,12 @@ class Advice:
                 "reach": spent.reach,
                 "optimal_ratio": spent.optimal_ratio,
                 "optimal_depth": spent.optimal_depth,
+                "verdict": spent.verdict,
+                "next_spread": (None if spent.next_spread is None else spent.next_spread.tolist()),
             },
             "scheme": self.recipe.scheme,
             "type": list(self.recipe.calls),
+            "notes": list(self.recipe.notes),
         }
 
 
@@ -112,7 +116,8 @@ def advise(
     bound
         Relative spread of the kernel between random seeds that is allowed.
     scheme
-        The library's initializer to type it with, as of `nneft.recipe`.
+        The library's initializer to type it with, as of `nneft.recipe`; layer 1, which is set for
+        inputs with ``x.x/n_0 = 1``, is typed with another where this one cannot give its C_W.
 
     Raises
     ------
@@ -130,4 +135,4 @@ def advise(
     # A shift is too small to change the spread, but leaves the point at which its law is known.
     judged = net if target == "shift" else tuned.after
     spent = budget(judged, kernel=kernel, bound=bound)
-    return Advice(point, tuned, spent, recipe(tuned.after, scheme))
+    return Advice(point, tuned, spent, recipe_apart(tuned.after, scheme))

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from nneft.conventions import pairs
 from nneft.criticality import critical_point
+from nneft.errors import NumericsError
 from nneft.gaussian.base import Array
 from nneft.network import Network
 from nneft.rg.driver import flow
@@ -17,6 +18,8 @@ from nneft.tuning.profile import leading_spread
 
 #: How near to its activation's critical point a network counts as critical.
 CLOSE = 1e-6
+#: Relative differences between orders in 1/n that are worth a word, and that leave neither sure.
+SEEN, UNSURE = 0.02, 0.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +47,9 @@ class Budget:
         without a rate.
     optimal_ratio, optimal_depth
         PDLT's depth / width, and the depth that is here; see `nneft.tuning.growth.optimal_ratio`.
+    next_spread : (L,)
+        The spread with the next order in 1/n, of one input where `spread` is the leading one: by
+        how much the two differ is how far either can be trusted. None elsewhere.
     """
 
     network: Network
@@ -55,25 +61,51 @@ class Budget:
     reach: float | None
     optimal_ratio: float | None
     optimal_depth: float | None
+    next_spread: Array | None = None
 
     def __str__(self) -> str:
-        return "\n".join([self._verdict(), *self._rates(), "", *self._table()])
+        return "\n".join([self.verdict, *self.reasons, "", *self._table()])
 
-    def _verdict(self) -> str:
+    @property
+    def verdict(self) -> str:
+        """Whether the network is within budget and what to do otherwise, in one line."""
         net, allowed = self.network, f"{100.0 * self.bound:g}%"
+        name, depth = net.activation.name, net.depth
         last = f"{100.0 * self.spread[-1]:.3g}%"
-        if self.depth == net.depth:
+        hidden = net.widths[1:-1] or net.widths[:1]
+        widest, layers = max(hidden), _layers(depth)
+        width = f"width {widest}" if widest == min(hidden) else f"widths up to {widest}"
+        verb = "are" if depth > 1 else "is"
+        if self.depth == depth:
             return (
-                f"{net.activation.name}: all {net.depth} layers are within budget; random seeds "
-                f"spread the kernel by {last} at the last one, {allowed} are allowed"
+                f"{name}: {layers} of {width} {verb} within budget; random seeds spread the "
+                f"kernel by {last} at the last one, {allowed} are allowed"
             )
-        widest = max(net.widths[1:-1], default=net.widths[0])
         return (
-            f"{net.activation.name}: {net.depth} layers are too many for this width; random seeds "
-            f"spread the kernel by more than {allowed} from layer {self.depth + 1} on ({last} at "
-            f"the last one). Take at most {self.depth} layers, or width "
-            f"{ceil(widest * self.width_factor)}"
+            f"{name}: {layers} {verb} too many for {width}; take {_layers(self.depth)} or width "
+            f"{ceil(widest * self.width_factor)}. From layer {self.depth + 1} on random seeds "
+            f"spread the kernel by more than the {allowed} allowed ({last} at the last one)"
         )
+
+    @property
+    def reasons(self) -> list[str]:
+        """How sure the spread is, and the laws of deep networks: lines below the verdict."""
+        return [*self._orders(), *self._rates()]
+
+    def _orders(self) -> list[str]:
+        """That the leading order is not all, where the next one is seen."""
+        if self.next_spread is None:
+            return []
+        leading, better = float(self.spread[-1]), float(self.next_spread[-1])
+        if abs(better - leading) <= SEEN * leading:
+            return []
+        said = (
+            f"these are spreads to leading order in 1/n; the next order makes {100 * leading:.3g}% "
+            f"at the last layer {100 * better:.3g}%"
+        )
+        if abs(better - leading) > UNSURE * leading:
+            said += ": too deep for its width for either to be trusted; nneft.sample measures it"
+        return [said]
 
     def _rates(self) -> list[str]:
         if self.rate is None or self.reach is None or self.optimal_ratio is None:
@@ -131,22 +163,38 @@ def budget(
         raise ValueError(f"bound must be positive, a relative spread such as 0.5, got {bound!r}")
     if order < 1:
         raise ValueError(f"order must be 1 or more: order 0 holds no fluctuations, got {order}")
-    found = flow(network, inputs, kernel=kernel, order=order)
+    found = _flow(network, inputs, kernel, order)
     if np.any(np.diagonal(found.K()[0]) <= 0.0):
         raise ValueError("each input must have a positive first kernel; leave out zero inputs")
     every = pairs(found.K().shape[1])
     leading = np.max([leading_spread(found, a, b) for a, b in every], axis=0)
     spread = leading if order == 1 else _spread(found)
+    following = _spread(found) if found.order > order else None
     inside = spread <= bound
     depth = network.depth if np.all(inside) else int(np.argmin(inside))
     factor = float(np.max(leading) / bound) ** 2
     rate = _rate(network)
     width = min(network.widths[1:-1], default=network.widths[0])
     if rate is None:
-        return Budget(network, bound, spread, depth, factor, None, None, None, None)
+        return Budget(network, bound, spread, depth, factor, None, None, None, None, following)
     ratio = optimal_ratio(rate, network.widths[-1])
     reach = bound**2 * width / rate
-    return Budget(network, bound, spread, depth, factor, rate, reach, ratio, ratio * width)
+    best = ratio * width
+    return Budget(network, bound, spread, depth, factor, rate, reach, ratio, best, following)
+
+
+def _layers(count: int) -> str:
+    return f"{count} layer{'s' * (count > 1)}"
+
+
+def _flow(network: Network, inputs: ArrayLike | None, kernel: ArrayLike | None, order: int) -> Flow:
+    """Of the order asked for; of one input to order 1, of order 2, which costs no more."""
+    if order == 1 and len(network.first_kernel(inputs, kernel)) == 1:
+        try:
+            return flow(network, inputs, kernel=kernel, order=2)
+        except NumericsError:  # moments that the first order does without
+            pass
+    return flow(network, inputs, kernel=kernel, order=order)
 
 
 def _spread(found: Flow) -> Array:

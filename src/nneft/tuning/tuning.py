@@ -21,6 +21,8 @@ TARGETS = {
     "layers": ("goal",),
     "spread": ("goal", "weights", "shared", "iterations"),
 }
+#: Relative departures below this are those of rounding, shown as 0.
+ROUNDING = 1e-12
 #: Most steps of the optimiser, if nothing else is said.
 ITERATIONS = 60
 
@@ -82,8 +84,10 @@ class Tuning:
         if self.target == "shift":
             if not any(self.numbers.values()):
                 return f"{name}: the mean kernel does not drift with 1/n; nothing to shift"
-            typed = {"c": "C_W (1 {:+.6g}/n)", "d": "C_b {:+.6g}/n"}
-            how = " and ".join(typed[k].format(v) for k, v in self.numbers.items())
+            typed = {"c": "C_W (1 {} {:.6g}/n)", "d": "C_b {} {:.6g}/n"}
+            how = " and ".join(
+                typed[k].format("-" if v < 0.0 else "+", abs(v)) for k, v in self.numbers.items()
+            )
             left, was_off = _percent(off[1][-1]), _percent(off[0][-1])
             return (
                 f"{name}: take {how}, n the width below; the mean kernel of layer {depth} is then "
@@ -266,7 +270,7 @@ def _weights(weights: Mapping[str, float] | None) -> dict[str, float]:
 
 
 def _percent(value: float) -> str:
-    return f"{100.0 * value:.3g}%"
+    return f"{0.0 if abs(value) < ROUNDING else 100.0 * value:.3g}%"
 
 
 def _shown(depth: int) -> list[int]:
