@@ -74,7 +74,7 @@ def test_table_says_what_it_shows(capsys: pytest.CaptureFixture[str]) -> None:
     out, err = called(capsys, *LINEAR, "--layers", "1,5", "--at", "0,1", "--at", "0,0;0,0")
     title, _, head, *rows = out.splitlines()
     assert err == ""
-    assert title == "linear, widths 2,300*5, C_W 1, C_b 0, 3 inputs"
+    assert title == "linear, widths 2,300*5, C_W = 1, C_b = 0, 3 inputs"
     assert head.split() == ["layer", "K_0[0,1]", "K_1[0,1]", "V_4[0,0;0,0]", "error"]
     assert rows[0].split()[:2] == ["1", "0.3"] and rows[1].split()[:2] == ["5", "0.3"]
     assert float(rows[1].split()[3]) == pytest.approx(8.0)
@@ -252,3 +252,24 @@ def test_wrong_calls_say_what_was_wanted_and_what_came(
     assert err.startswith("nneft: ") and "Traceback" not in err
     assert err.count("\n") == 1 or "x*foo(x)" in args
     assert list(tmp_path.iterdir()) == []
+
+
+def test_pictures_name_what_they_show() -> None:
+    """The only component of a panel at its axis, several in a legend; layers start at 1."""
+    from nneft.cli.components import Component
+    from nneft.cli.plots import _figure, _layers
+
+    values = np.linspace(1.0, 2.0, 20)
+    alone = [Component("K_0", (0, 1), values), Component("K_1", (0, 1), values)]
+    figure = _figure("cost $5, C_W = 1", alone)
+    assert [axes.get_ylabel() for axes in figure.axes] == ["$K_{0}$ [0,1]", "$K_{1}$ [0,1]"]
+    assert figure.get_suptitle() == r"cost \$5, $C_W$ = 1"
+    several = [Component("V_4", place, values) for place in ((0, 0, 0, 0), (0, 1, 0, 1))]
+    [axes] = _figure("x", several).axes
+    legend = axes.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["[0,0;0,0]", "[0,1;0,1]"]
+    assert axes.get_xticks().tolist() == [1, 4, 8, 12, 16, 20]
+    for depth in (1, 2, 3, 7, 12, 31, 100, 2000):
+        ticks = _layers(depth)
+        assert ticks[0] == 1 and ticks == sorted(set(ticks)) and ticks[-1] <= depth

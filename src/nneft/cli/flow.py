@@ -166,7 +166,7 @@ def _check_files(out: Path | None, plot: Path | None) -> None:
 
 
 def _title(result: Flow, made: FlowSettings) -> str:
-    constants = ", ".join(f"{key} {_brief(getattr(made, key))}" for key in ("C_W", "C_b"))
+    constants = ", ".join(f"{key} = {_brief(getattr(made, key))}" for key in ("C_W", "C_b"))
     inputs = _counted(result.K(0).shape[-1], "input")
     return f"{made.activation}, widths {_run_lengths(made.widths)}, {constants}, {inputs}"
 

@@ -51,7 +51,7 @@ def check_format(path: Path) -> None:
 def draw(path: Path, title: str, components: Sequence[Component]) -> None:
     """Draw a panel for each quantity, a line for each component; written under another name first.
 
-    Up to order 1 these are ``K_0`` and ``V_4``.
+    A panel's only component is named at its axis, several in a legend.
     """
     with style():
         figure = _figure(title, components)
@@ -67,29 +67,26 @@ def _figure(title: str, components: Sequence[Component]) -> Figure:
     from matplotlib.figure import Figure
 
     quantities = list(dict.fromkeys(c.quantity for c in components))
-    if set(quantities) <= {"K_0", "K_1", "V_4"}:
-        quantities = [q for q in quantities if q != "K_1"]
     columns = min(len(quantities), COLUMNS if len(quantities) <= MANY else COLUMNS + 1)
     rows = -(-len(quantities) // columns)
     few = len(quantities) <= 2
     size = (PAGE / 2 * columns, HEIGHT) if few else (PAGE / 3 * columns, SMALL_HEIGHT * rows)
     figure = Figure(figsize=size, layout="constrained")
-    figure.suptitle(title, fontsize=8.5)
+    figure.suptitle(_mathematical(title), fontsize=8.5)
     for place, quantity in enumerate(quantities):
         axes = figure.add_subplot(rows, columns, place + 1)
         _draw_panel(axes, quantity, [c for c in components if c.quantity == quantity])
         if place + columns >= len(quantities):
             axes.set_xlabel("layer $l$")
-        if few:
+        several = len(axes.get_legend_handles_labels()[1]) > 1
+        if several and few:
             axes.legend(title="inputs")
-        elif len(axes.get_legend_handles_labels()[1]) > 1:
+        elif several:
             _legend_above(axes)
     return figure
 
 
 def _draw_panel(axes: Axes, quantity: str, components: Sequence[Component]) -> None:
-    from matplotlib.ticker import MaxNLocator
-
     for i, component in enumerate(components):
         layers = np.arange(1, len(component.values) + 1)
         look = LOOKS[i % len(LOOKS)]
@@ -103,8 +100,24 @@ def _draw_panel(axes: Axes, quantity: str, components: Sequence[Component]) -> N
             label=component.brief.removeprefix(quantity),
         )
     _scale(axes, np.concatenate([c.values for c in components]))
-    axes.set_ylabel(_label(quantity))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    only = components[0].brief.removeprefix(quantity) if len(components) == 1 else ""
+    axes.set_ylabel(f"{_label(quantity)} {only}".strip())
+    axes.set_xticks(_layers(len(components[0].values)))
+
+
+def _layers(depth: int) -> list[int]:
+    """The first layer, and others at round distances from 0."""
+    from matplotlib.ticker import MaxNLocator
+
+    places = MaxNLocator(nbins=5, integer=True).tick_values(0, depth)
+    step = places[1] - places[0]
+    return [1, *(int(x) for x in places if 1.0 + 0.4 * step < x <= depth)]
+
+
+def _mathematical(title: str) -> str:
+    """``C_W`` and ``C_b`` as such, and nothing else read as mathematics."""
+    escaped = title.replace("$", r"\$")
+    return escaped.replace("C_W", "$C_W$").replace("C_b", "$C_b$")
 
 
 def _legend_above(axes: Axes) -> None:
