@@ -52,9 +52,10 @@ def moments(kernel: Array, terms: Terms) -> Moments:
 
 
 def pair_products(kernel: Array) -> Moments:
-    """``<erf(phi_a) erf(phi_b)>_K`` for all pairs of inputs: values and errors (N, N)."""
+    """``<erf(phi_a) erf(phi_b)>_K`` for all pairs of inputs: values and errors (..., N, N)."""
     kernel = np.asarray(kernel, dtype=np.float64)
-    xx, yy = np.broadcast_arrays(np.diag(kernel)[:, None], np.diag(kernel))
+    variance = np.diagonal(kernel, axis1=-2, axis2=-1)
+    xx, yy = np.broadcast_arrays(variance[..., :, None], variance[..., None, :])
     # (2/pi) asin(2 K_ab / sqrt((1 + 2 K_aa)(1 + 2 K_bb)))
     values = 2 / pi * np.arctan2(2 * kernel, _root(xx, yy, kernel))
     return Moments(values, 4 * _EPS * np.abs(values))
