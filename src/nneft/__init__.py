@@ -39,7 +39,15 @@ if TYPE_CHECKING:
         scaling,
         susceptibility,
     )
-    from nneft.ensemble import Ensemble, Estimate, sample
+    from nneft.ensemble import (
+        Control,
+        Ensemble,
+        Estimate,
+        Extrapolation,
+        NeuronEnsemble,
+        extrapolate,
+        sample_neurons,
+    )
     from nneft.errors import NumericsError
     from nneft.feynman import Diagram, Diagrams, diagrams
     from nneft.files import load
@@ -54,6 +62,7 @@ if TYPE_CHECKING:
     from nneft.rg.sensitivity import Response, Sensitivity
     from nneft.rg.validity import Validity
     from nneft.tuning import Advice, Budget, Tuning, advise, budget, tune
+    from nneft.variance_reduction import sample
 
 # Looked up when first asked for, so that importing the package, and the command line's --help, take
 # no time: NumPy and SciPy are loaded by what needs them.
@@ -65,12 +74,14 @@ _HOMES = {
     "ClosePair": "nneft.criticality",
     "Comparison": "nneft.comparison",
     "Contributions": "nneft.rg.contributions",
+    "Control": "nneft.ensemble",
     "CriticalPoint": "nneft.criticality",
     "Diagram": "nneft.feynman",
     "Diagrams": "nneft.feynman",
     "EffectiveAction": "nneft.actions",
     "Ensemble": "nneft.ensemble",
     "Estimate": "nneft.ensemble",
+    "Extrapolation": "nneft.ensemble",
     "Exponents": "nneft.criticality",
     "FixedPoint": "nneft.criticality",
     "FixedPoints": "nneft.criticality",
@@ -78,6 +89,7 @@ _HOMES = {
     "GhostCancellation": "nneft.actions",
     "Initialization": "nneft.parameterizations",
     "Network": "nneft.network",
+    "NeuronEnsemble": "nneft.ensemble",
     "NumericsError": "nneft.errors",
     "Rates": "nneft.criticality",
     "Recipe": "nneft.parameterizations",
@@ -99,6 +111,7 @@ _HOMES = {
     "diagrams": "nneft.feynman",
     "effective_action": "nneft.actions",
     "exact": "nneft.finite_width.one_input",
+    "extrapolate": "nneft.ensemble",
     "fixed_points": "nneft.criticality",
     "flow": "nneft.rg.driver",
     "ghost_cancellation": "nneft.actions",
@@ -108,7 +121,8 @@ _HOMES = {
     "phase_diagram": "nneft.criticality",
     "rates": "nneft.criticality",
     "recipe": "nneft.parameterizations",
-    "sample": "nneft.ensemble",
+    "sample": "nneft.variance_reduction",
+    "sample_neurons": "nneft.ensemble",
     "scaling": "nneft.criticality",
     "susceptibility": "nneft.criticality",
     "tune": "nneft.tuning",
@@ -122,12 +136,14 @@ __all__ = [
     "ClosePair",
     "Comparison",
     "Contributions",
+    "Control",
     "CriticalPoint",
     "Diagram",
     "Diagrams",
     "EffectiveAction",
     "Ensemble",
     "Estimate",
+    "Extrapolation",
     "Exponents",
     "FixedPoint",
     "FixedPoints",
@@ -135,6 +151,7 @@ __all__ = [
     "GhostCancellation",
     "Initialization",
     "Network",
+    "NeuronEnsemble",
     "NumericsError",
     "Rates",
     "Recipe",
@@ -157,6 +174,7 @@ __all__ = [
     "diagrams",
     "effective_action",
     "exact",
+    "extrapolate",
     "fixed_points",
     "flow",
     "ghost_cancellation",
@@ -167,6 +185,7 @@ __all__ = [
     "rates",
     "recipe",
     "sample",
+    "sample_neurons",
     "scaling",
     "susceptibility",
     "tune",

@@ -50,7 +50,7 @@ class CentralSums:
     def of(cls, samples: Array, order: int) -> "CentralSums":
         """Of ``samples`` (count, L, P), cut into ``PIECES`` groups; k = 2 .. ``order`` (1 to 4)."""
         count = len(samples)
-        size = -(-count // PIECES)
+        size = group_size(count)
         full = count // size * size
         exponent = np.frexp(np.abs(samples).max(axis=(0, 2), initial=0.0))[1].astype(np.int64)
         parts = [samples[:full].reshape(-1, size, *samples.shape[1:])]
@@ -173,6 +173,11 @@ class CentralSums:
         return [s + _moved(k, self.sums, n, shift) for k, s in enumerate(self.sums, start=2)]
 
 
+def group_size(count: int) -> int:
+    """Samples in each of the groups that ``count`` of them are cut into; the last may be short."""
+    return -(-count // PIECES)
+
+
 def _group(samples: Array, exponent: Exponents, order: int) -> tuple[Array, tuple[Array, ...]]:
     """Means and central sums of groups (G, size, L, P) of one size."""
     mean = samples.mean(axis=1)
@@ -184,6 +189,9 @@ def _group(samples: Array, exponent: Exponents, order: int) -> tuple[Array, tupl
     if order == 1:
         return mean, ()
     a, b = multisets(samples.shape[-1], 2).T
+    if order == 2:
+        transposed = np.ascontiguousarray(np.swapaxes(deviation, -1, -2))
+        return mean, ((deviation @ transposed)[..., a, b],)
     products = deviation[..., a, :] * deviation[..., b, :]
     sums = [products.sum(axis=-1)]
     for k, factors in ((3, deviation), (4, products))[: order - 2]:

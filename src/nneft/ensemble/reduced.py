@@ -19,19 +19,22 @@ leading order in 1/n, and what is left is smaller by ``n^-1/2``: of order n time
 ``F`` and ``chi`` are theory and are handed in: :class:`nneft.ensemble.control.Control`.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nneft.ensemble.chain import mean_kernel, preactivations
 from nneft.ensemble.control import Control
-from nneft.ensemble.cumulants import CentralSums
+from nneft.ensemble.cumulants import PIECES, CentralSums, group_size
 from nneft.ensemble.places import multisets
 from nneft.ensemble.plan import Plan
 from nneft.ensemble.reduction import Reduction
 
 Array = NDArray[np.float64]
+
+#: Products of activations held at once, few enough for caches.
+CACHED = 2**16
 
 
 def reduced_block(plan: Plan, block: int, networks: int) -> tuple[Array, Reduction]:
@@ -41,12 +44,15 @@ def reduced_block(plan: Plan, block: int, networks: int) -> tuple[Array, Reducti
         raise ValueError("a plan with a control was wanted")
     streams = [plan.stream(block, layer) for layer in range(1, net.depth)]
     upper = np.triu_indices(count)
-    size, held = len(upper[0]), 0 if plan.points < 4 else len(multisets(len(upper[0]), 2))
+    size, group = len(upper[0]), group_size(networks)
     samples = np.full((networks, net.depth - 1, size), np.nan)
-    first, square, local = (np.zeros((networks, net.depth - 1, m)) for m in (size, held, held))
+    first = np.zeros((networks, net.depth - 1, size))
+    squares = _Squares.empty(net.depth - 1, size, group) if plan.points >= 4 else None
     exponent, chi = _units(control)
-    for start in range(0, networks, plan.together):
-        now = slice(start, min(start + plan.together, networks))
+    # Whole groups at a time: their sums are made in one order, whatever else is carried along.
+    rows = max(1, plan.together // group) * group
+    for start in range(0, networks, rows):
+        now = slice(start, min(start + rows, networks))
         kernel, Z = plan.kernel[None], np.zeros((now.stop - now.start, size))
         for at, (n, stream) in enumerate(zip(plan.hidden, streams, strict=True)):
             layer = at + 2
@@ -58,18 +64,17 @@ def reduced_block(plan: Plan, block: int, networks: int) -> tuple[Array, Reducti
             samples[now, at] = kernel[:, upper[0], upper[1]]
             if not np.isfinite(samples[now, at]).all():
                 break  # told by layer where the block is checked
+            unit = -exponent[layer - 1]
             z = _times(Z, chi[layer - 1])
             d = expected[:, upper[0], upper[1]] - control.centre[layer - 1]
-            d = np.ldexp(d, -exponent[layer - 1])
+            d = np.broadcast_to(np.ldexp(d, unit), z.shape)
             first[now, at] = d - z
-            if held:
-                square[now, at] = _products(d) - _products(z)
-                local[now, at] = _spread(signal, np.ldexp(C_W, -exponent[layer - 1]))
-            e = np.ldexp((kernel - expected)[:, upper[0], upper[1]], -exponent[layer - 1])
+            if squares is not None:
+                squares.add(start, at, d, z, _spread(signal, np.ldexp(C_W, unit)))
             # Z^(l) = chi_l Z^(l-1) + e^(l)
-            Z = z + e
-    second = _carried(square, local, chi) if held else None
+            Z = z + np.ldexp((kernel - expected)[:, upper[0], upper[1]], unit)
     sums = CentralSums.of(first, 2)
+    second = None if squares is None else squares.carried(chi, sums)
     return samples, Reduction(control.centre, exponent, sums, second, control.accuracy)
 
 
@@ -86,38 +91,54 @@ def _times(Z: Array, chi: Array) -> Array:
     return product
 
 
-def _products(d: Array) -> Array:
-    """(B, M_2) ``d_A d_B``."""
-    a, b = multisets(d.shape[-1], 2).T
-    products: Array = np.take(d, a, axis=-1) * np.take(d, b, axis=-1)
-    return products
-
-
 def _spread(signal: Array, C_W: float) -> Array:
-    """(B, M_2) ``s``, the unbiased covariance of the mean over neurons that G is, BCCZ (3)."""
+    """(B, P, P) ``s``, the unbiased covariance of the mean over neurons that G is, BCCZ (3)."""
     n, (a, b) = signal.shape[-1], np.triu_indices(signal.shape[-2])
-    terms = np.take(signal * C_W, a, axis=1) * np.take(signal, b, axis=1)
-    terms -= terms.mean(axis=-1, keepdims=True)
-    A, B = multisets(len(a), 2).T
-    # s = sum_j (y_j - mean)(y_j - mean)^T / (n (n-1))
-    products = terms @ np.ascontiguousarray(np.swapaxes(terms, -1, -2))
-    spread: Array = products[:, A, B] / (n * (n - 1))
+    spread = np.empty((len(signal), len(a), len(a)))
+    rows = max(1, CACHED // (len(a) * n))
+    for start in range(0, len(signal), rows):
+        some = signal[start : start + rows]
+        terms: Array = np.take(some * C_W, a, axis=1) * np.take(some, b, axis=1)
+        terms -= terms.mean(axis=-1, keepdims=True)
+        # s = sum_j (y_j - mean)(y_j - mean)^T / (n (n-1))
+        transposed = np.ascontiguousarray(np.swapaxes(terms, -1, -2))
+        np.matmul(terms, transposed, out=spread[start : start + rows])
+    spread /= n * (n - 1)
     return spread
 
 
-def _carried(square: Array, local: Array, chi: Array) -> CentralSums:
-    """Sums of Q. W is linear in s, so that it need not be carried network by network."""
-    size = chi.shape[-1]
-    own, s = CentralSums.of(square, 1), CentralSums.of(local, 1)
-    A, B = multisets(size, 2).T
-    W = np.zeros((len(s.count), size, size))
-    total = np.ldexp(own.mean, own.exponent[:, None])
-    for at in range(total.shape[1]):
-        # W^(l) = chi_l W^(l-1) chi_l^T + s^(l)
-        W = chi[at + 1] @ W @ chi[at + 1].T
-        added = np.ldexp(s.mean[:, at], s.exponent[at])
-        W[:, A, B] += added
-        W[:, B, A] = W[:, A, B]
-        total[:, at] += W[:, A, B]
-    exponent = np.frexp(np.abs(total).max(axis=(0, 2)))[1].astype(np.int64)
-    return replace(own, exponent=exponent, mean=np.ldexp(total, -exponent[:, None]))
+@dataclass(frozen=True, eq=False)
+class _Squares:
+    """Means by group of ``d d^T - z z^T`` and of s: (PIECES, L-1, P, P) each."""
+
+    group: int
+    square: Array
+    local: Array
+
+    @classmethod
+    def empty(cls, layers: int, size: int, group: int) -> "_Squares":
+        square, local = (np.zeros((PIECES, layers, size, size)) for _ in range(2))
+        return cls(group, square, local)
+
+    def add(self, start: int, at: int, d: Array, z: Array, s: Array) -> None:
+        """The networks from ``start`` on, the first of a group, at one layer."""
+        for first in range(0, len(d), self.group):
+            some, place = slice(first, first + self.group), (start + first) // self.group
+            mine, theirs = np.ascontiguousarray(d[some]), np.ascontiguousarray(z[some])
+            self.square[place, at] = (mine.T @ mine - theirs.T @ theirs) / len(mine)
+            self.local[place, at] = s[some].mean(axis=0)
+
+    def carried(self, chi: Array, groups: CentralSums) -> CentralSums:
+        """Means of Q. W is linear in s, so that it need not be carried network by network."""
+        count = len(groups.count)
+        total, W = self.square[:count].copy(), np.zeros_like(self.local[:count, 0])
+        for at in range(total.shape[1]):
+            # W^(l) = chi_l W^(l-1) chi_l^T + s^(l)
+            W = chi[at + 1] @ W @ chi[at + 1].T + self.local[:count, at]
+            total[:, at] += W
+        a, b = multisets(total.shape[-1], 2).T
+        means = total[..., a, b]
+        exponent = np.frexp(np.abs(means).max(axis=(0, 2)))[1].astype(np.int64)
+        return CentralSums(
+            exponent, groups.count, np.ldexp(means, -exponent[:, None]), (), groups.size
+        )
