@@ -122,7 +122,9 @@ class _Lattice:
         self.reach = reach(activation, deviation, powers, digits)
         steepest = np.max(np.abs(factor), axis=0, initial=0.0)
         steps = [spacing(activation.scale / s, digits, pole) for s in steepest]
-        self.inner_step = steps[-1] if self.last is not None else 0.0
+        if self.last is not None:
+            # Of one variable only: with half the step it is exact at next to no cost.
+            self.inner_step = 0.5 * steps[-1]
         self.halved = activation.parity is not None
         self.nodes = [
             _nodes(self.reach, h, half=self.halved and k == 0)
@@ -138,8 +140,8 @@ class _Lattice:
             )
         noises = self._noises()
         if self.last is not None:
-            self.table = self._table(noises[-1])
-            noises[-1] = noises[-1] + self.table.errors
+            self.table, missed = self._table(noises[-1])
+            noises[-1] = noises[-1] + self.table.errors + missed
         #: Relative errors of the terms' own factors.
         self.noise = sum(
             (n[choice] for n, choice in zip(noises, self.choices, strict=True)), np.zeros(1)
@@ -206,21 +208,38 @@ class _Lattice:
             found.append(np.array([looks[p].noise[r, 0] for p, r in factors]))
         return found
 
-    def _table(self, noise: Array) -> Table:
-        """The last input's factors, averaged over its own noise."""
+    def _table(self, noise: Array) -> tuple[Table, Array]:
+        """The last input's factors, averaged over its own noise, and the relative errors of that.
+
+        They are judged as those of the lattice are, by every second node: what is wrong with the
+        table is so on the whole lattice and on its every second node alike.
+        """
         assert self.last is not None
         row = self.root.factor[self.last]
         furthest = float(np.sum(np.abs(row[:-1]))) * self.reach * (1.0 + 1e-12)
         z = _nodes(self.reach, self.inner_step, half=False)
         weights = _weights(z, half=False)
         factors = self.factors[-1]
+        missed = np.zeros(len(factors))
 
         def smoothed(m: Array) -> Array:
-            found = factor_values(self.activation, m[:, None] + row[-1] * z, factors)
-            return np.array([found[f] @ weights for f in factors])
+            known = factor_values(self.activation, m[:, None] + row[-1] * z, factors)
+            found = np.array([known[f] @ weights for f in factors])
+            coarse = np.array([known[f][:, ::2] @ (2.0 * weights[::2]) for f in factors])
+            missed[:] = PREFACTOR * _relative(found - coarse, found, m, row[:-1]) ** 2
+            return found
 
         cell = min(self.activation.scale / 2.0, 2.0 * furthest) or 1.0
-        return Table(smoothed, furthest, cell, noise)
+        return Table(smoothed, furthest, cell, noise), missed
+
+
+def _relative(difference: Array, values: Array, m: Array, row: Array) -> Array:
+    """Root mean squares over ``m = sum_k row_k z_k`` of one by the other: (functions,)."""
+    variance = float(np.sum(row**2))
+    density = np.exp(-0.5 * m**2 / variance) if variance > 0.0 else np.ones_like(m)
+    with np.errstate(over="ignore", invalid="ignore"):
+        norms = np.square(values) @ density
+        return np.sqrt(np.square(difference) @ density / np.where(norms > 0.0, norms, 1.0))
 
 
 def _nodes(furthest: float, step: float, *, half: bool) -> Array:
