@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from math import inf, isfinite, sqrt
+from math import inf, isfinite
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,7 +13,7 @@ from nneft._version import __version__
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from nneft.criticality import CriticalPoint, Edge, FixedPoint, FixedPoints
+    from nneft.criticality import CriticalPoint, FixedPoint, FixedPoints
 
 EPILOG = """A weight has the variance C_W/fan_in, a bias C_b. By chi_par a layer multiplies a small
 change of an input's length, by chi_perp the squared distance of two close inputs: by 1 at a
@@ -31,14 +31,6 @@ PHASES = {
     "chaotic": "close inputs part",
     "exploding": "kernels grow without end",
     "vanishing": "kernels fall to zero",
-}
-#: What kernels near K* do there, by stability.
-STABILITIES = {
-    "stable": "kernels nearby tend to K*",
-    "unstable": "kernels nearby leave K*",
-    "stable from below": "kernels below K* tend to it, those above leave",
-    "stable from above": "kernels above K* tend to it, those below leave",
-    "line": "every kernel stays as it is",
 }
 
 
@@ -118,18 +110,6 @@ class Standing:
         self.kernel = inf if tended is None else tended.kernel
 
 
-def verdict(point: CriticalPoint) -> str:
-    """One sentence."""
-    if point.C_W is None or point.C_b is None:
-        return f"{point.activation} has no critical point."
-    assert point.stability is not None
-    kernel = "" if point.kernel is None else f" with K* = {point.kernel:.9g}"
-    return (
-        f"{point.activation} is critical at C_W = {point.C_W:.9g}, C_b = {point.C_b:.9g}{kernel}: "
-        f"{STABILITIES[point.stability]}."
-    )
-
-
 def finite(value: Any) -> Any:
     """The same with None for infinity and what is not a number, for JSON."""
     if isinstance(value, dict):
@@ -140,83 +120,16 @@ def finite(value: Any) -> Any:
 
 
 def _print(where: Console, point: CriticalPoint, at: Standing | None) -> None:
-    said = [verdict(point), *_advice(point), *([] if at is None else [_stands(at)]), ""]
-    said += [f"  {name:<17}{value}" for name, value in _rows(point)]
+    from nneft.criticality.words import told
+
+    said = told(point)
+    if at is not None:
+        said.insert(said.index(""), _stands(at))
     for line in said:
         where.print(line, markup=False, soft_wrap=True)
     if at is not None and len(at.points):
         where.print()
         where.print(_fixed_points(at))
-
-
-def _advice(point: CriticalPoint) -> list[str]:
-    """How to draw weights; or what to do instead."""
-    if point.C_W is not None and point.C_b is not None:
-        biases = "biases 0" if point.C_b == 0.0 else f"biases with {sqrt(point.C_b):.6g}"
-        return [
-            f"Draw weights with standard deviation {sqrt(point.C_W):.6g}/sqrt(fan_in), {biases}."
-        ]
-    best = point.compromise
-    if best is None:
-        return []
-    if not isfinite(best.kernel):
-        return [
-            f"The nearest to it: C_W -> {best.C_W:.6g} from below, C_b = {best.C_b:.6g}, where "
-            "chi_par and chi_perp tend to 1 as kernels grow."
-        ]
-    return [
-        f"The best compromise: C_W = {best.C_W:.6g}, C_b = {best.C_b:.6g}, where signals and "
-        f"their differences survive some {1.0 / best.measure:.2g} layers."
-    ]
-
-
-def _rows(point: CriticalPoint) -> list[tuple[str, str]]:
-    rows = [("class", point.universality_class), ("because", point.reason)]
-    if point.C_W is not None and point.C_b is not None:
-        kernel = "any" if point.kernel is None else f"{point.kernel:.10g}"
-        rows += [("C_W", f"{point.C_W:.10g}"), ("C_b", f"{point.C_b:.10g}"), ("K*", kernel)]
-        rows += [("stability", str(point.stability))]
-        rows += [("chi_par", f"{point.chi_par:.10g}"), ("chi_perp", f"{point.chi_perp:.10g}")]
-    rows += [(name, f"{value:.10g}") for name, value in point.coefficients.items()]
-    if point.exponents:
-        powers = ", ".join(f"{name} {power:+.6g}" for name, power in point.exponents.items())
-        late = _late(point)
-        rows += [("powers of depth", powers), *([("which set in", late)] if late else [])]
-    for other in point.alternatives:
-        said = f"C_W = {other.C_W:.10g}, C_b = {other.C_b:.10g}, K* = {other.kernel:.10g}, class"
-        rows += [("critical too", f"{said} {other.universality_class}, {other.stability}")]
-    if point.edge is not None:
-        rows += [("edge of chaos", _edge(point.edge))]
-    best = point.compromise
-    if best is not None:
-        said = f"C_W = {best.C_W:.10g}, C_b = {best.C_b:.10g}, K* = {best.kernel:.10g}, "
-        said += f"chi_par = {best.chi_par:.7g}, chi_perp = {best.chi_perp:.7g}; "
-        said += f"max |ln chi| = {best.measure:.4g} is least there"
-        rows += [("compromise", said)]
-    return rows
-
-
-def _late(point: CriticalPoint) -> str:
-    """From which layer on the powers hold, where that is late: at half-stable points.
-
-    With ``K' - K* = a (K - K*)^2`` a distance d becomes ``1/(1/d + |a| l)`` after l layers: its
-    power of l is -1 to ten per cent from ``l = 10/(|a| d)`` on.
-    """
-    bend = abs(point.coefficients.get("curvature", 0.0))
-    if not bend or not point.kernel:
-        return ""
-    return (
-        f"late: to ten per cent from some {10.0 / (bend * point.kernel):.0e} layers on where K_0 "
-        "starts as far off K* as K* is large, nearer to it later"
-    )
-
-
-def _edge(edge: Edge) -> str:
-    if not len(edge):
-        return "chi_perp = 1 needs C_b < 0 at every K*"
-    first = f"C_W = {edge.C_W[0]:.6g}, C_b = {edge.C_b[0]:.6g}"
-    last = f"C_W = {edge.C_W[-1]:.3g}, C_b = {edge.C_b[-1]:.3g}"
-    return f"chi_perp = 1 from {first} (K* = {edge.kernel[0]:.6g}) to {last}; nneft phase draws it"
 
 
 def _stands(at: Standing) -> str:
@@ -257,6 +170,8 @@ def _depth(chi: float) -> float:
 
 
 def _record(point: CriticalPoint, at: Standing | None) -> dict[str, Any]:
+    from nneft.criticality.words import verdict
+
     best, edge = point.compromise, point.edge
     curve = None
     if edge is not None:

@@ -24,6 +24,8 @@ from nneft.network import Network
 
 #: Most bytes that the matrix may take.
 MOST_BYTES = 2 * 2**30
+#: Most numbers of a kind in the words for it.
+SHOWN = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +55,23 @@ class Susceptibility:
     parallel: float | Array
     perpendicular: float | Array
     error: float
+
+    def __str__(self) -> str:
+        count = len(self.kernel)
+        inputs = f"{count} input{'s' * (count > 1)}"
+        lines = [
+            f"chi on the kernel of {inputs}: {self.distance:.6g} off the identity "
+            "(max_A sum_B |chi_AB - delta_AB|, 0 at a critical point)"
+        ]
+        for name, values in (
+            ("chi_par", np.atleast_1d(self.parallel)),
+            ("chi_perp", np.atleast_1d(self.perpendicular)),
+            ("spectrum", self.spectrum),
+            ("depth scales", self.depth_scales),
+        ):
+            some = ", ".join(f"{value:.7g}" for value in values[:SHOWN])
+            lines.append(f"  {name:<14}{some}{', ..' * (len(values) > SHOWN)}")
+        return "\n".join(lines)
 
     @property
     def bilocal(self) -> Array:

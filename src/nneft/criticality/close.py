@@ -43,6 +43,15 @@ class ClosePair:
     chi_par: Array
     chi_perp: Array
 
+    def __str__(self) -> str:
+        names = ("log_K_dd", "V_00dd", "V_0d0d", "V_dddd")
+        lines = ["layer" + "".join(f"{name:>14}" for name in names)]
+        depth = len(self.log_K_dd)
+        for l in sorted({*range(0, depth, max(1, depth // 10)), depth - 1}):
+            cells = [float(getattr(self, name)[l]) for name in names]
+            lines.append(f"{l + 1:>5}" + "".join(f"{cell:>14.6g}" for cell in cells))
+        return "\n".join(lines)
+
 
 def close_pair(flow: Flow) -> ClosePair:
     """The limit of two inputs that come together, along a flow of one.

@@ -74,6 +74,13 @@ class FixedPoint:
         """``c*``: the stable one that is not negative."""
         return min(p.c for p in self.correlations if p.c >= 0.0)
 
+    def __str__(self) -> str:
+        return (
+            f"K* = {self.kernel:.9g}: {self.stability}, {self.phase}, "
+            f"chi_par = {self.chi_par:.7g}, chi_perp = {self.chi_perp:.7g}, "
+            f"c* = {self.correlation:.7g}"
+        )
+
 
 @dataclass(frozen=True)
 class FixedPoints:
@@ -108,6 +115,9 @@ class FixedPoints:
 
     def __getitem__(self, index: int) -> FixedPoint:
         return self.points[index]
+
+    def __str__(self) -> str:
+        return "\n".join([self.reason, *(f"  {point}" for point in self.points)])
 
     def reached(self, kernel: float = 1.0) -> FixedPoint | None:
         """The fixed point that kernels tend to from a first one; None where they grow for ever.

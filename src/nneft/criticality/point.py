@@ -17,6 +17,7 @@ import numpy as np
 
 from nneft.activations import Activation
 from nneft.criticality import compromise as best
+from nneft.criticality import words
 from nneft.criticality.averages import averages
 from nneft.criticality.checks import checked
 from nneft.criticality.compromise import Compromise
@@ -86,8 +87,11 @@ class CriticalPoint:
     coefficients: dict[str, float] = field(default_factory=dict)
     exponents: dict[str, float] = field(default_factory=dict)
     alternatives: tuple["CriticalPoint", ...] = ()
-    edge: Edge | None = None
+    edge: Edge | None = field(default=None, repr=False)
     compromise: Compromise | None = None
+
+    def __str__(self) -> str:
+        return "\n".join(words.told(self))
 
 
 def critical_point(activation: str | Activation | Callable[[Any], Any]) -> CriticalPoint:
