@@ -54,7 +54,7 @@ def test_orders_that_are_none(order):
 @pytest.mark.parametrize("method", [None, "series", "diagrams"])
 def test_too_many_inputs_for_the_expectations(method):
     net = nneft.Network((6, 8, 9), "tanh", 1.0)
-    message = r"order 2 on 6 .* at 6 inputs at once.*; take order=1 or 4 inputs at a time"
+    message = r"order 2 on 6 .* at 6 inputs at once.*; take order=1, or 4 inputs at a time"
     with pytest.raises(ValueError, match=message if method is None else "at 6 inputs at once"):
         nneft.flow(net, SIX, order=2, method=method)
 

@@ -117,7 +117,7 @@ def _cure(network: Network, inputs: int, order: int, method: Method | None) -> s
     fewer = _highest(lambda n: _limit(network, n, order, method), inputs)
     if fewer:
         cures.append(f"{fewer} input{'s' * (fewer > 1)} at a time")
-    return f"take {' or '.join(cures or ['order=0'])}"
+    return f"take {', or '.join(cures or ['order=0'])}"
 
 
 def _highest(limit: Callable[[int], str | None], below: int) -> int:
