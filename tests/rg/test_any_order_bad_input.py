@@ -81,6 +81,15 @@ def test_what_is_offered_is_not_refused(activation, order, count):
                 check_cost(net, int(fewer), order, None)
 
 
+@pytest.mark.parametrize(("order", "method"), [(1, "series"), (1, "diagrams"), (2, None)])
+def test_kinks_on_three_inputs(order, method):
+    net = nneft.Network((2, 9, 9, 9), "selu", 1.0)
+    x = [[1.0, 0.3], [0.2, 0.5], [-0.3, 0.4]]
+    with pytest.raises(nneft.NumericsError, match=r"delta functions.*; take .*order=1 and no meth"):
+        nneft.flow(net, x, order=order, method=method)
+    assert np.isfinite(nneft.flow(net, x, order=1).K(1)).all()
+
+
 def test_moments_that_diverge():
     net = nneft.Network((1, 5, 5, 5), "exp(x**2/9)", 1.0)
     nneft.flow(net, kernel=0.5, order=0)

@@ -62,8 +62,8 @@ def _refuse_deltas(activation: Activation, power: int, derivatives: int) -> None
     if not Distribution.of(activation, power, derivatives).is_function:
         raise NumericsError(
             f"derivative {derivatives} of {activation.name!r} to the power {power} holds delta "
-            f"functions, which panels take for one and two inputs only; take a lower order or "
-            f"fewer inputs"
+            f"functions, which panels take for one and two inputs only; take fewer inputs, or "
+            f"order=1 and no method, which asks for no such derivative"
         )
 
 
