@@ -10,7 +10,6 @@ the same cipher, and blocks need no streams of their own.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from itertools import groupby
 from threading import Lock
 from typing import Any
@@ -31,6 +30,9 @@ SAME_BITS: dict[str, Any] = {"xla_gpu_deterministic_ops": True, "xla_gpu_autotun
 
 #: Threefry-2x32-20: (key, key, counter's high word, low word) -> two words of 32 bits.
 threefry: Callable[..., Any] = threefry2x32_p.bind
+#: Programs kept for the next block or call, and who may add to them.
+PROGRAMS = 8
+_programs: dict[Any, Callable[..., Any]] = {}
 _compiling = Lock()
 
 
@@ -45,15 +47,23 @@ def kernels(plan: Plan, first: int, networks: int) -> Array:
     They go through the layers in groups of one size, so that all are computed by one program; the
     rest of the last group is thrown away.
     """
-    keys, size = layer_keys(plan), plan.together
+    if not plan.hidden:
+        count = len(plan.kernel)
+        return np.empty((networks, 0, count * (count + 1) // 2))
+    C_W, C_b = (np.array(values[1:]) for values in (plan.network.C_W, plan.network.C_b))
+    keys, size = layer_keys(plan), group(plan)
     # 64 bits for these arrays and this program, not for whatever else the process does with JAX.
     with jax.enable_x64(True):
-        with _compiling:
-            program = _program(plan)
+        program = _compiled(plan)
         starts = range(first, first + networks, size)
-        groups = [program(plan.kernel, keys, np.uint64(start)) for start in starts]
+        groups = [program(plan.kernel, keys, C_W, C_b, np.uint64(start)) for start in starts]
         found = [np.asarray(group, dtype=np.float64) for group in groups]
     return np.concatenate(found)[:networks]
+
+
+def group(plan: Plan) -> int:
+    """Networks that go through the layers together."""
+    return min(plan.together, plan.block)
 
 
 def layer_keys(plan: Plan) -> np.ndarray[tuple[int, int], np.dtype[np.uint32]]:
@@ -66,37 +76,65 @@ def layer_keys(plan: Plan) -> np.ndarray[tuple[int, int], np.dtype[np.uint32]]:
     return np.array(words, dtype=np.uint32).reshape(-1, 2)
 
 
-@lru_cache(maxsize=8)
-def _program(plan: Plan) -> Callable[..., Any]:
-    """The compiled ``(kernel, keys, number of the first network) -> (size, L-1, P)``."""
-    net, size = plan.network, plan.together
+def _compiled(plan: Plan) -> Callable[..., Any]:
+    """The program of this plan and of all that differ in numbers alone."""
+    activation = plan.network.activation
+    of = activation if activation.is_callable else activation.name
+    key = (of, plan.hidden, len(plan.kernel), plan.dtype, group(plan), device())
+    with _compiling:
+        if key not in _programs:
+            while len(_programs) >= PROGRAMS:
+                del _programs[next(iter(_programs))]
+            _programs[key] = _lowered(plan).compile(SAME_BITS)
+        return _programs[key]
+
+
+def _lowered(plan: Plan) -> Any:
+    try:
+        return lowered_program(plan)
+    except TypeError as error:
+        activation = plan.network.activation
+        if not activation.is_callable:
+            raise
+        raise ValueError(
+            f"JAX cannot compute the activation {activation.name!r} as it is written "
+            f"({str(error).splitlines()[0]}): write it with operators and jax.numpy, or as an "
+            "expression in x, or sample with NumPy"
+        ) from error
+
+
+def lowered_program(plan: Plan) -> Any:
+    """``(kernel, keys, C_W, C_b, number of the first network) -> (size, L-1, P)``, not compiled.
+
+    Keys, ``C_W`` and ``C_b`` (L-1, ..) are those of layers 1..L-1, 2..L and 2..L.
+    """
+    size = group(plan)
     upper = np.triu_indices(len(plan.kernel))
     # Neighbouring layers of one width are one loop, so that depth costs no time to compile.
-    layers = [(n, layer) for layer, n in enumerate(plan.hidden, start=1)]
-    runs = [(n, [layer for _, layer in some]) for n, some in groupby(layers, key=lambda at: at[0])]
-    C_W, C_b = net.C_W, net.C_b
+    stretches = [(n, len(list(some))) for n, some in groupby(plan.hidden)]
 
-    def chain(kernel: Any, keys: Any, first: Any) -> Any:
+    def chain(kernel: Any, keys: Any, C_W: Any, C_b: Any, first: Any) -> Any:
         network = first + jnp.arange(size, dtype=jnp.uint64)
         kernel = jnp.broadcast_to(kernel, (size, *kernel.shape))
-        found = []
-        for n, layers in runs:
+        found, done = [], 0
+        for n, length in stretches:
 
             def one(kernel: Any, of_layer: Any, n: int = n) -> tuple[Any, Any]:
-                key, weight, bias = of_layer
+                key, C_W, C_b = of_layer
                 noise = normals(key, network, len(plan.kernel), n, plan.dtype)
-                kernel = step(kernel, noise, net.activation, C_W=weight, C_b=bias)
+                kernel = step(kernel, noise, plan.network.activation, C_W=C_W, C_b=C_b)
                 return kernel, kernel[:, upper[0], upper[1]]
 
-            index = np.array(layers)
-            kernel, drawn = jax.lax.scan(one, kernel, (keys[index - 1], C_W[index], C_b[index]))
+            some = slice(done, done + length)
+            kernel, drawn = jax.lax.scan(one, kernel, (keys[some], C_W[some], C_b[some]))
             found.append(drawn)
+            done += length
         return jnp.moveaxis(jnp.concatenate(found), 0, 1)
 
+    numbers = np.zeros(len(plan.hidden))
     # Products in full: no TF32 on NVIDIA.
-    with jax.default_matmul_precision("highest"):
-        lowered = jax.jit(chain).lower(plan.kernel, layer_keys(plan), np.uint64(0))
-        return lowered.compile(SAME_BITS)
+    with jax.enable_x64(True), jax.default_matmul_precision("highest"):
+        return jax.jit(chain).lower(plan.kernel, layer_keys(plan), numbers, numbers, np.uint64(0))
 
 
 def normals(key: Any, network: Any, count: int, n: int, dtype: str) -> Any:
