@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nneft.ensemble.subset import of_inputs
+
 if TYPE_CHECKING:
     from nneft.ensemble.ensemble import Ensemble
     from nneft.ensemble.plan import Plan
@@ -118,14 +120,14 @@ class Accuracy:
 
 def _readings(target: Target, ensemble: Ensemble) -> Iterator[Reading]:
     layer = target.layer or len(ensemble.widths) - 1
-    inputs = range(len(ensemble.first_kernel))
-    equal = [(a,) * target.points for a in inputs]
-    kernel = ensemble.kernel if target.points == 2 else None
+    equal = [(a,) * target.points for a in range(len(ensemble.first_kernel))]
     for at in equal if target.at is None else [target.at]:
-        if kernel is not None:
-            found = kernel[(layer - 1, *at)]
+        inputs = sorted(set(at))
+        alone, within = of_inputs(ensemble, inputs), tuple(map(inputs.index, at))
+        if target.points == 2:
+            found = alone.kernel[(layer - 1, *within)]
         else:
-            found = ensemble.V(target.points, at=at)[layer - 1]
+            found = alone.V(target.points, at=within)[layer - 1]
         yield Reading(target, at, layer, float(found.mean), float(found.error))
 
 

@@ -35,7 +35,7 @@ def ensemble_of(run: Run, block: int, arrays: Arrays) -> Ensemble:
     """
     plan, net = run.plan, run.plan.network
     start, size = block * run.per_block, run.networks_in(block)
-    source = Source(plan.method, plan.dtype, plan.seed, start, start + size)
+    source = Source(plan.numbers, plan.dtype, plan.seed, start, start + size)
     hints = get_type_hints(Ensemble)
     names = [f.name for f in fields(Ensemble) if f.name not in SETTLED]
     try:

@@ -68,7 +68,7 @@ def gather(run: Run, *, set_aside: bool = True) -> Outcome:
     missing: list[int] = []
     damaged: dict[str, str] = {}
     later: list[Failure] = []
-    for block in sorted(set(files) - set(range(run.count))):
+    for block in sorted(block for block in files if block >= run.count):
         damaged |= {path.name: f"the run has {run.count} blocks" for path in files[block]}
     for block in range(run.count) if run.until is None else _upto(files, run.count):
         found = one_whole(run, block, files.get(block, []), damaged)

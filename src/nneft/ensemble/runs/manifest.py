@@ -23,7 +23,7 @@ SCHEMA = 1
 PROBES = np.array([-3.0, -1.0, -0.25, 0.0, 0.5, 1.0, 2.0])
 
 
-def settings(plan: Plan, networks: int, per_block: int) -> dict[str, Any]:
+def settings(plan: Plan, networks: int, per_block: int, until: str | None) -> dict[str, Any]:
     """All that decides the numbers of a run, as JSON holds it."""
     net = plan.network
     made: dict[str, Any] = {
@@ -39,6 +39,9 @@ def settings(plan: Plan, networks: int, per_block: int) -> dict[str, Any]:
         "method": plan.method,
         "dtype": plan.dtype,
         "points": plan.points,
+        "arithmetic": plan.arithmetic,
+        "reduce": plan.control is not None,
+        "until": until,
         "networks_per_block": per_block,
     }
     if net.activation.is_callable:

@@ -1,6 +1,7 @@
 """A run: a folder, what is to be sampled into it, and how that is cut into blocks.
 
     FOLDER/manifest.json     settings, their digest, versions, device, command
+    FOLDER/control.npz       responses and centres, where estimates are reduced
     FOLDER/blocks/           one checksummed file for every block
     FOLDER/damaged/          files of blocks that did not hold what they should
     FOLDER/result.nc         the ensemble, once every block is there
@@ -12,16 +13,18 @@ the numbers themselves, depend on the settings alone.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from nneft.ensemble.accuracy import Accuracy, accuracy
+from nneft.ensemble.control import Control
 from nneft.ensemble.looks import piece
-from nneft.ensemble.plan import Plan
+from nneft.ensemble.plan import Array, Plan
 from nneft.ensemble.runs import disk, manifest
+from nneft.ensemble.runs.controlfile import with_kept_control
 from nneft.ensemble.sampling import checked
 from nneft.network import Network
 from nneft.storage import check_folder_writable
@@ -39,7 +42,6 @@ class Run:
     plan : what is sampled.
     networks : how many in all, or at most.
     until : the accuracy that is enough, or None to sample all networks.
-    arithmetic : whose numbers these are; a name in :data:`nneft.ensemble.runs.engine.SAMPLERS`.
     notes : what may make the last bits differ from those of the blocks that are there.
     """
 
@@ -47,7 +49,6 @@ class Run:
     plan: Plan
     networks: int
     until: Accuracy | None = None
-    arithmetic: str = "numpy"
     notes: tuple[str, ...] = field(default=())
 
     @property
@@ -64,8 +65,7 @@ class Run:
     def settings(self) -> dict[str, Any]:
         """All that decides the numbers, as JSON."""
         until = None if self.until is None else str(self.until)
-        made = manifest.settings(self.plan, self.networks, self.per_block)
-        return made | {"until": until, "arithmetic": self.arithmetic}
+        return manifest.settings(self.plan, self.networks, self.per_block, until)
 
     @cached_property
     def digest(self) -> str:
@@ -100,7 +100,6 @@ def open_run(
     command: Sequence[str] = (),
     *,
     until: str | None = None,
-    arithmetic: str = "numpy",
 ) -> Run:
     """Begin a run in a folder, or find the one that is there.
 
@@ -110,7 +109,6 @@ def open_run(
     plan, networks : what is sampled, and how many at most.
     command : kept in the manifest, for people to read.
     until : the accuracy that is enough, as :mod:`nneft.ensemble.accuracy` reads it.
-    arithmetic : whose numbers.
 
     Raises
     ------
@@ -119,7 +117,7 @@ def open_run(
         differences are named); ``until`` cannot be read.
     """
     wanted = None if until is None else accuracy(until, plan)
-    run = Run(_made(Path(folder)), plan, networks, wanted, arithmetic)
+    run = Run(_made(Path(folder)), plan, networks, wanted)
     path = run.folder / manifest.NAME
     if not path.exists():
         if run.blocks.is_dir() and any(run.blocks.iterdir()):
@@ -135,16 +133,28 @@ def open_run(
     run.blocks.mkdir(exist_ok=True)
     for room in (run.folder, run.blocks):
         disk.sweep(room)
-    return replace(run, notes=tuple(manifest.elsewhere(kept)))
+    plan = with_kept_control(run.folder, plan)
+    return replace(run, plan=plan, notes=tuple(manifest.elsewhere(kept)))
 
 
-def read_run(folder: str | os.PathLike[str]) -> Run:
+def read_run(
+    folder: str | os.PathLike[str],
+    *,
+    control: Callable[[Network, Array], Control] | None = None,
+) -> Run:
     """The run of a folder, from its manifest alone.
+
+    Parameters
+    ----------
+    folder : of the run.
+    control : called with the network and the first kernel (N, N) of a run whose estimates are
+        reduced; only the means of what it gives are used, the rest is in the folder.
 
     Raises
     ------
     ValueError
-        No run is there, its manifest is damaged, or its activation was a callable.
+        No run is there, its manifest is damaged, its activation was a callable, or it is reduced
+        and no control is given.
     """
     place = Path(folder)
     kept = manifest.read(place)
@@ -156,10 +166,16 @@ def read_run(folder: str | os.PathLike[str]) -> Run:
         )
     network = Network(made["widths"], made["activation"], made["C_W"], made["C_b"])
     names = ("inputs", "kernel", "seed", "method", "dtype", "points")
-    plan = checked(network, **{name: made[name] for name in names}, batch=None)
+    given = {name: made[name] for name in names}
+    plan = checked(network, **given, batch=None, arithmetic=made.get("arithmetic", "numpy"))
+    if made.get("reduce"):
+        if control is None:
+            raise ValueError(f"the estimates of {place} are reduced: give read_run a control")
+        # As open_run had it: what the plan may take and what not is checked again with it.
+        found = control(network, plan.kernel)
+        plan = with_kept_control(place, checked(network, **given, batch=None, control=found))
     until = None if made.get("until") is None else accuracy(made["until"], plan)
-    notes = tuple(manifest.elsewhere(kept))
-    run = Run(place, plan, int(made["networks"]), until, made.get("arithmetic", "numpy"), notes)
+    run = Run(place, plan, int(made["networks"]), until, tuple(manifest.elsewhere(kept)))
     different = manifest.differences(made, run.settings)
     if different:
         raise ValueError(f"{place} was begun by another nneft: {'; '.join(different)}")

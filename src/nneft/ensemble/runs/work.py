@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from nneft.ensemble.ensemble import Ensemble
 from nneft.ensemble.looks import Watch
 from nneft.ensemble.runs import disk
-from nneft.ensemble.runs.blockfile import Failure, listed
-from nneft.ensemble.runs.contents import one_whole
-from nneft.ensemble.runs.engine import Engine, Stopped, Threads, sampled, write
+from nneft.ensemble.runs.blockfile import Failure, listed, write_block, write_failure
+from nneft.ensemble.runs.contents import arrays_of, one_whole
+from nneft.ensemble.runs.engine import Stopped, Threads, sampled
 from nneft.ensemble.runs.gather import Outcome, gather, put_aside, result
 from nneft.ensemble.runs.prefix import Prefix
 from nneft.ensemble.runs.run import Run
-from nneft.ensemble.sampling import threads
 from nneft.errors import NumericsError
+
+if TYPE_CHECKING:
+    from nneft.ensemble.engines.base import Engine
 
 __all__ = ["Share", "Stopped", "complete", "finish", "sampled", "work"]
 
@@ -77,7 +79,7 @@ def work(
     ----------
     run, blocks : what is to be done, in this order.
     workers : threads.
-    engine : what samples them instead of threads; closed in the end.
+    engine : what samples them instead of threads.
     progress : called with networks done and wanted.
     watch : called with networks and how far they are from the accuracy that is wanted.
 
@@ -92,21 +94,15 @@ def work(
         A block cannot be written, as on a full disk.
     """
     folder = _Folder(run, blocks, _Telling(run, blocks, progress), watch)
-    if folder.whole:
-        return folder.prefix
-    pool = engine or Threads(threads(run.plan, workers))
-    waiting: dict[Future[Path | Ensemble | Failure], int] = {}
-    try:
-        while not folder.whole:
-            while len(waiting) < pool.many and (block := folder.absent()) is not None:
-                waiting[pool.submit(run, block)] = block
-            if not waiting:
-                break
-            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                folder.settle(waiting.pop(future), future.result())
-            folder.advance()
-    finally:
-        pool.close()
+    source = engine or Threads(workers)
+    while not folder.whole:
+        with closing(source.blocks(run, folder.absent())) as found:
+            for block, sampled in found:
+                folder.keep(block, sampled)
+                if folder.whole:
+                    break
+        if not folder.again:
+            break
     return folder.prefix
 
 
@@ -122,7 +118,8 @@ class _Folder:
     def __init__(
         self, run: Run, blocks: Sequence[int], tell: _Telling, watch: Watch | None
     ) -> None:
-        self.run, self.blocks, self.tell, self.watch = run, blocks, tell, watch
+        self.run, self.tell, self.watch = run, tell, watch
+        self.own = blocks if isinstance(blocks, range) else frozenset(blocks)
         self.prefix = None if run.until is None else Prefix(run)
         self.held, self.following = listed(run.blocks), monotonic() + LOOK
         self.told = frozenset(self.held)
@@ -130,32 +127,40 @@ class _Folder:
         self.again: deque[int] = deque()
         self.tries: Counter[int] = Counter()
         self.quiet = 0.0
-        tell(sum(run.networks_in(block) for block in blocks if block in self.told))
+        tell(sum(run.networks_in(block) for block in self.told if block in self.own))
         self.advance()
 
     @property
     def whole(self) -> bool:
-        """Nothing more is wanted."""
+        """The blocks without a gap are enough."""
         return self.prefix is not None and self.prefix.whole
 
-    def absent(self) -> int | None:
-        """The next block that nobody has finished, or None."""
-        if self.again:
-            return self.again.popleft()
+    def absent(self) -> Iterator[int]:
+        """The blocks that nobody has finished, until there are no more or enough."""
         for block in self.ahead:
+            if self.whole:
+                break
+            while self.again:
+                yield self.again.popleft()
             if block in self.told:
                 continue
             self._look()
-            if block not in self.held:
-                return block
-            self.tell(self.run.networks_in(block))
-        return None
+            if block in self.held:
+                self.tell(self.run.networks_in(block))
+            else:
+                yield block
+        while self.again and not self.whole:
+            yield self.again.popleft()
 
-    def settle(self, block: int, found: Path | Ensemble | Failure) -> None:
-        """Take what was sampled, or the file it was written to."""
-        path = found if isinstance(found, Path) else write(self.run, block, found)
-        self.held.setdefault(block, [self.run.blocks / path.name])
+    def keep(self, block: int, found: Ensemble | Failure) -> None:
+        """Write what was sampled, and merge it once it is its turn."""
+        if isinstance(found, Failure):
+            path = write_failure(self.run.blocks, self.run.digest, found)
+        else:
+            path = write_block(self.run.blocks, self.run.digest, block, arrays_of(found))
+        self.held.setdefault(block, [path])
         self.tell(self.run.networks_in(block))
+        self.advance()
 
     def advance(self) -> None:
         """Merge what is there without a gap."""
@@ -183,7 +188,7 @@ class _Folder:
         self.tries[block] += 1
         if self.tries[block] > ATTEMPTS:
             raise OSError(f"block {block} of {self.run.folder} does not stay whole on this disk")
-        if block in self.blocks:
+        if block in self.own:
             self.tell(-self.run.networks_in(block))
             self.again.append(block)
 
@@ -215,7 +220,7 @@ def complete(
     run: Run,
     *,
     workers: int | None = None,
-    engine: Callable[[], Engine] | None = None,
+    engine: Engine | None = None,
     progress: Progress | None = None,
     watch: Watch | None = None,
     say: Callable[[str], object] = lambda line: None,
@@ -226,7 +231,7 @@ def complete(
     ----------
     run : the run.
     workers : threads; changes no bit of the result.
-    engine : makes what samples instead of threads; changes no bit either.
+    engine : what samples them instead of threads; changes no bit either.
     progress : called with networks done and wanted, from the calling thread.
     watch : called with networks and how far they are from the accuracy that is wanted.
     say : called with a line about every damaged file.
@@ -245,8 +250,7 @@ def complete(
     """
     blocks = range(run.count)
     for _ in range(ATTEMPTS):
-        made = None if engine is None else engine()
-        work(run, blocks, workers=workers, engine=made, progress=progress, watch=watch)
+        work(run, blocks, workers=workers, engine=engine, progress=progress, watch=watch)
         outcome = gather(run)
         for reason in outcome.damaged.values():
             say(f"{reason}; set aside and sampled again")
