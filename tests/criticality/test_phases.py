@@ -224,3 +224,11 @@ def test_the_number_of_fixed_points_has_no_false_border() -> None:
     there = -0.5 * np.log(2.0 * W) - 0.5 > B
     np.testing.assert_array_equal(data.fixed_points.values, np.where(there, 2, 0))
     np.testing.assert_array_equal(np.isinf(data.kernel.values), ~there)
+
+
+def test_where_slopes_are_one_far_out_kernels_that_grow_explode() -> None:
+    """GELU at ``C_W = 2``: ``K' - K`` tends to C_b > 0, which rounding hides at large K."""
+    data = phase_diagram("gelu", [2.0], [0.05, 0.3], kernel=30.0)
+    assert data.phase.attrs["flag_meanings"].split()[int(data.phase[0, 1])] == "exploding"
+    found = fixed_points("gelu", 2.0, 0.3)
+    assert found.explodes_above is not None and found.reached(30.0) is None

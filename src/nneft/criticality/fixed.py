@@ -186,10 +186,11 @@ def fixed_points(
     known = table(sigma)
     roots = _roots(sigma, known, w, b)
     points = tuple(_point(sigma, w, b, K, stability) for K, stability in roots)
-    grows, beyond = far_out(sigma, known, np.array([w]), np.array([b]))
-    explodes = (roots[-1][0] if roots else 0.0) if grows[0] else None
+    closing, opening = (bool(found[0]) for found in far_out(sigma, known, np.array([w])))
+    grows = not roots or roots[-1][1] in ("unstable", "stable from below")
+    explodes = (roots[-1][0] if roots else 0.0) if grows and not closing else None
     told = _told(w, b, points, explodes, known.high)
-    if points and beyond[0]:
+    if points and (closing if grows else opening):
         told += f"; one more lies beyond K = {known.high:.2g}, up to which averages are known"
     return FixedPoints(points, False, explodes, known.high, told)
 
@@ -288,26 +289,21 @@ def turning_points(sigma: Activation, known: Table, C_W: float) -> Array:
     return np.array([K for K in found if K is not None], dtype=np.float64)
 
 
-def far_out(
-    sigma: Activation, known: Table, C_W: Array, C_b: Array
-) -> tuple[np.ndarray, np.ndarray]:
-    """What becomes of kernels at the table's end, at every one of some (C_W, C_b).
+def far_out(sigma: Activation, known: Table, C_W: Array) -> tuple[np.ndarray, np.ndarray]:
+    """Whether kernels close in on a fixed point beyond the table, or may run away there.
 
     Returns
     -------
-    grows, beyond
-        Whether they grow without end; whether a fixed point lies beyond the table: a stable one
-        that they come to, or an unstable one above which they grow without end.
+    closing, opening
+        Where ``C_W d<sigma^2>/dK < 1`` at the table's end: kernels that still grow there come to a
+        fixed point. Where it is above 1 in the end: kernels that still fall there do not from some
+        unstable fixed point on.
     """
-    top = np.array([known.high])
-    sign = growth(known.square(top), top, C_W, C_b)
     slopes = tails(sigma)
     if slopes is None:
         # The table's last slope, and what it becomes: there is no limit where it still rises.
-        before, last = known.slope(top * np.array([0.5, 1.0 - 1e-9]))
+        before, last = known.slope(known.high * np.array([0.5, 1.0 - 1e-9]))
         limit = np.inf if last > RISING * before else last
     else:
         last = limit = 0.5 * sum(a * a for a in slopes)
-    up = sign > 0.0
-    closing = C_W * last < 1.0 - MARGINAL
-    return up & ~closing, np.where(up, closing, C_W * limit > 1.0 + MARGINAL)
+    return C_W * last < 1.0 - MARGINAL, C_W * limit > 1.0 + MARGINAL

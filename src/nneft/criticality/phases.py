@@ -15,7 +15,7 @@ from nneft.criticality.checks import MOST, checked
 from nneft.criticality.chi import depth_scale
 from nneft.criticality.correlation import CRITICAL
 from nneft.criticality.edge import Box, Edge, edge_of_chaos
-from nneft.criticality.fixed import ROUNDING, far_out
+from nneft.criticality.fixed import ROUNDING, far_out, growth
 from nneft.criticality.limits import tails
 from nneft.criticality.overlap import angles
 from nneft.criticality.point import CriticalPoint, critical_point
@@ -152,21 +152,23 @@ def _fields(sigma: Activation, known: Table, w: Array, b: Array, start: float) -
     inside = (phase == CHAOTIC) & (kernel > 0.0) & np.isfinite(kernel)
     theta, chi_c[inside] = angles(sigma, kernel[inside], W[inside])
     correlation[inside] = np.where(theta == 0.5 * np.pi, 0.0, np.cos(theta))
-    grows, beyond = far_out(sigma, known, W, B)
+    closing, opening = far_out(sigma, known, W)
+    top = np.array([known.high])
+    beyond = np.where(growth(known.square(top), top, W, B) > 0.0, closing, opening)
     count = found.count + (beyond & np.isfinite(kernel))
     fields = _Fields(phase, kernel, correlation, chi_par, chi_perp, chi_c, count)
-    _explode(sigma, known, fields, W, B, grows)
+    _explode(sigma, known, fields, W, B, closing)
     return fields
 
 
 def _explode(
-    sigma: Activation, known: Table, fields: _Fields, W: Array, B: Array, grows: np.ndarray
+    sigma: Activation, known: Table, fields: _Fields, W: Array, B: Array, closing: np.ndarray
 ) -> None:
     """Fill in what holds where kernels grow for ever, or beyond the table."""
     away = np.isinf(fields.kernel)
     if not np.any(away):
         return
-    lost = away & ~grows
+    lost = away & closing
     if np.any(lost):
         i = np.argmax(lost)
         raise NumericsError(
