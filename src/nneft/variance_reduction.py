@@ -19,8 +19,9 @@ from nneft.activations import Activation
 from nneft.conventions import pairs
 from nneft.ensemble import sampling
 from nneft.ensemble.control import Control
+from nneft.ensemble.engines import Engine
 from nneft.ensemble.ensemble import Ensemble
-from nneft.ensemble.plan import Method, Precision
+from nneft.ensemble.plan import Arithmetic, Method, Precision
 from nneft.errors import NumericsError
 from nneft.gaussian import batches, expectations
 from nneft.network import Network
@@ -52,6 +53,8 @@ def sample(
     progress: Callable[[int, int], object] | None = None,
     run: str | os.PathLike[str] | None = None,
     reduce: bool | None = None,
+    arithmetic: Arithmetic = "numpy",
+    engine: Engine | None = None,
 ) -> Ensemble:
     """Draw random networks and estimate ``<G>`` and ``V_4`` with their standard errors.
 
@@ -75,6 +78,10 @@ def sample(
     reduce : whether to take the leading fluctuations out of ``<G>`` and ``V_4`` with what the
         theory knows of the next layer's mean. False: no. True: yes, or a ValueError that says why
         not. None: where it is measured to help, see the notes. The networks are the same.
+    arithmetic : ``"numpy"``, or ``"jax"`` to draw the chain on JAX's default device, a GPU where
+        there is one: other random numbers, so another ensemble of the same law.
+    engine : what samples the blocks of ``run`` instead of threads, such as
+        :class:`nneft.ensemble.engines.Dask`; changes no number.
 
     Returns
     -------
@@ -95,9 +102,9 @@ def sample(
     An interruption (Ctrl-C) is passed on and drops what was sampled, but for what ``run`` keeps;
     :func:`nneft.ensemble.sample_blocks` hands out block after block.
 
-    By default ``reduce`` is on for 64 or more networks in the chain and in float64, of 12 inputs at
-    most, hidden widths n of 16 or more and ``L - 1 <= n/4``, if averages over two inputs cost less
-    than 8 times the random numbers: closed forms (polynomials, ReLU-like activations, erf) and
+    By default ``reduce`` is on for 64 or more networks in NumPy's chain and float64, of 12 inputs
+    at most, hidden widths n of 16 or more and ``L - 1 <= n/4``, if averages over two inputs cost
+    less than 8 times the random numbers: closed forms (polynomials, ReLU-like activations, erf) and
     smooth activations at kernels that are not large against the length over which they vary; with
     other kinks for one input. It is a function of the settings alone. Measured there, on one
     thread: 1.3 to 5 times the time per network; of the networks, for ``<G>`` 12 to 1000 times
@@ -106,7 +113,7 @@ def sample(
     active together, single components of ``V_4`` gain nothing, 0.7 at worst. Deeper, ``L = n/2``
     and beyond, fluctuations are no longer small, and it ends by doing harm to ``V_4``.
     """
-    known = _chosen(net, inputs, kernel, networks, method, dtype, reduce)
+    known = _chosen(net, inputs, kernel, networks, (method, dtype, arithmetic), reduce)
     return sampling.sample(
         net,
         inputs,
@@ -121,6 +128,8 @@ def sample(
         progress=progress,
         run=run,
         control=known,
+        arithmetic=arithmetic,
+        engine=engine,
     )
 
 
@@ -129,8 +138,7 @@ def _chosen(
     inputs: ArrayLike | None,
     kernel: ArrayLike | None,
     networks: int,
-    method: str,
-    dtype: str,
+    how: tuple[str, str, str],
     reduce: bool | None,
 ) -> Control | None:
     """What to reduce with, or None."""
@@ -140,13 +148,13 @@ def _chosen(
     if not isinstance(net, Network) or (reduce is not None and not reduce):
         return None
     wanted, first = sampling.positive("networks", networks), net.first_kernel(inputs, kernel)
-    plain = (method, dtype) == ("chain", "float64") and min(net.widths[1:-1], default=2) > 1
+    plain = how == ("chain", "float64", "numpy") and min(net.widths[1:-1], default=2) > 1
     if reduce is None and not (plain and helps(net, first, wanted)):
         return None
     if not plain:
         raise ValueError(
-            "reduce=True needs method='chain', dtype='float64' and hidden layers of 2 neurons or "
-            f"more, got {method!r}, {dtype!r}, widths {net.widths}: leave reduce out"
+            "reduce=True needs method='chain', dtype='float64', arithmetic='numpy' and hidden "
+            f"layers of 2 neurons or more, got {how}, widths {net.widths}: leave reduce out"
         )
     try:
         return control(net, first)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
+import nneft
 from nneft.activations import Activation
 from nneft.ensemble import plan
 from nneft.ensemble.engines import EngineLost
@@ -87,6 +88,16 @@ def test_the_same_bytes_as_threads(address, tmp_path):
         for name in ("dask", "threads")
     )
     assert one == other and len(one) == run.count == 11
+
+
+def test_reduced_estimates_too_and_by_name(address, tmp_path):
+    net = Network((2, 20, 20, 20), "tanh", 1.0, 0.1)
+    settings = {"networks": 200, "seed": 3, "reduce": True}
+    found = nneft.sample(net, INPUTS, **settings, run=tmp_path / "dask", engine=Dask(address))
+    assert found.reduction is not None
+    nneft.sample(net, INPUTS, **settings, run=tmp_path / "threads")
+    one, other = (tmp_path / name / "result.nc" for name in ("dask", "threads"))
+    assert one.read_bytes() == other.read_bytes()
 
 
 def test_blocks_are_taken_as_there_is_room_for_them(address, tmp_path):

@@ -229,6 +229,20 @@ def test_a_device_that_fails_is_named(monkeypatch):
         sampled_block(asked(), 0, 5)
 
 
+def test_sampled_by_name(tmp_path):
+    settings = {"networks": 100, "seed": 5, "arithmetic": "jax"}
+    found = nneft.sample(NET, INPUTS, **settings)
+    assert found.reduction is None and found.networks == 100
+    direct = sampled_block(asked(), 0, 100)
+    assert found.moments.mean.tobytes() == direct.moments.mean.tobytes()
+    kept = nneft.sample(NET, INPUTS, **settings, run=tmp_path)
+    assert kept.moments.mean.tobytes() == direct.moments.mean.tobytes()
+    with pytest.raises(ValueError, match="reduce=True needs .* arithmetic='numpy'"):
+        nneft.sample(NET, INPUTS, **settings, reduce=True)
+    with pytest.raises(ValueError, match="an engine samples into a folder: give run=folder"):
+        nneft.sample(NET, INPUTS, **settings, engine=object())
+
+
 def test_wrong_calls(monkeypatch):
     with pytest.raises(ValueError, match="arithmetic must be 'numpy' or 'jax', got 'cupy'"):
         asked(arithmetic="cupy")

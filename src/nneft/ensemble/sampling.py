@@ -1,5 +1,7 @@
 """Sampling: blocks in threads, merged in the order of the blocks."""
 
+from __future__ import annotations
+
 import operator
 import os
 import warnings
@@ -8,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import reduce
 from math import comb
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,6 +27,9 @@ from nneft.ensemble.reduction import Reduction
 from nneft.ensemble.weights import weights_block
 from nneft.errors import NumericsError
 from nneft.network import Network
+
+if TYPE_CHECKING:
+    from nneft.ensemble.engines import Engine
 
 BLOCKS = {"chain": chain_block, "weights": weights_block}
 
@@ -48,6 +54,8 @@ def sample(
     progress: Callable[[int, int], object] | None = None,
     run: str | os.PathLike[str] | None = None,
     control: Control | None = None,
+    arithmetic: Arithmetic = "numpy",
+    engine: Engine | None = None,
 ) -> Ensemble:
     """Draw random networks and estimate ``<G>`` and ``V_4`` with their standard errors.
 
@@ -70,6 +78,10 @@ def sample(
         are added up in larger pieces than without a folder, so that last digits differ from that.
     control : what a theory knows, to take the leading fluctuations out of ``<G>`` and ``V_4``;
         :func:`nneft.sample` finds it itself. For ``"chain"`` in float64, widths of 2 or more.
+    arithmetic : ``"numpy"``, or ``"jax"`` to draw the chain on JAX's default device, a GPU where
+        there is one: other random numbers, so another ensemble of the same law.
+    engine : what samples the blocks of ``run`` instead of threads, such as
+        :class:`nneft.ensemble.engines.Dask`; changes no number.
 
     Returns
     -------
@@ -91,8 +103,10 @@ def sample(
     """
     if run is not None:
         wanted = positive("networks", networks)
-        plan = checked(net, inputs, kernel, seed, method, dtype, batch, points, control=control)
-        return _kept(run, plan, wanted, workers, progress)
+        asked = (net, inputs, kernel, seed, method, dtype, batch, points, arithmetic, control)
+        return _kept(run, checked(*asked), wanted, workers, progress, engine)
+    if engine is not None:
+        raise ValueError("an engine samples into a folder: give run=folder too")
     blocks = sample_blocks(
         net,
         inputs,
@@ -105,6 +119,7 @@ def sample(
         workers=workers,
         points=points,
         control=control,
+        arithmetic=arithmetic,
     )
     return reduce(Ensemble.merge, _told(blocks, progress, networks))
 
@@ -115,6 +130,7 @@ def _kept(
     networks: int,
     workers: int | None,
     progress: Callable[[int, int], object] | None,
+    engine: Engine | None,
 ) -> Ensemble:
     from nneft.ensemble.runs import complete, open_run
 
@@ -122,7 +138,7 @@ def _kept(
         warnings.warn(line, RuntimeWarning, stacklevel=4)
 
     run = open_run(folder, plan, networks)
-    outcome = complete(run, workers=workers, progress=progress, say=say)
+    outcome = complete(run, workers=workers, engine=engine, progress=progress, say=say)
     if outcome.ensemble is None:
         raise NumericsError(f"no block of {run.folder} gave numbers")
     if outcome.failed:
@@ -147,6 +163,7 @@ def sample_blocks(
     workers: int | None = None,
     points: int = 4,
     control: Control | None = None,
+    arithmetic: Arithmetic = "numpy",
 ) -> Iterator[Ensemble]:
     """The ensembles of the single blocks, in order; merged in order they are :func:`sample`'s.
 
@@ -154,7 +171,8 @@ def sample_blocks(
     exception where it is used, drops the blocks in hand and ends the threads.
     """
     wanted = positive("networks", networks)
-    plan = checked(net, inputs, kernel, seed, method, dtype, batch, points, control=control)
+    asked = (net, inputs, kernel, seed, method, dtype, batch, points, arithmetic, control)
+    plan = checked(*asked)
     return _blocks(plan, wanted, threads(plan, workers))
 
 
