@@ -273,3 +273,13 @@ def test_pictures_name_what_they_show() -> None:
     for depth in (1, 2, 3, 7, 12, 31, 100, 2000):
         ticks = _layers(depth)
         assert ticks[0] == 1 and ticks == sorted(set(ticks)) and ticks[-1] <= depth
+
+
+def test_a_limit_of_seconds_refuses_and_lets_through(capsys: pytest.CaptureFixture[str]) -> None:
+    four = ["flow", "--activation", "tanh", "--widths", "2,9*3", "--C-W", "1"]
+    four += ["--inputs", "1,1;-1.4,2;0.5,-1;2,0.3"]
+    assert run([*four, "--most-seconds", "1e-6"]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and "more than" in err
+    out, _ = called(capsys, *four, "--most-seconds", "inf", "--json")
+    assert np.shape(json.loads(out)["V_4"]) == (3, 4, 4, 4, 4)

@@ -37,6 +37,8 @@ AT = """Components to show, at all orders held: 0,1 of the kernel, 0,1;2,3 of V_
 METHOD = """How a step is evaluated: as power series or as Feynman diagrams. Both give the same
 numbers; by default the faster one."""
 
+MOST_SECONDS = "Refuse what would take longer by estimate; inf for no limit. [600]"
+
 
 @click.command(epilog=EPILOG)
 @click.argument("settings", type=click.Path(path_type=Path, dir_okay=False), required=False)
@@ -48,6 +50,7 @@ numbers; by default the faster one."""
 @click.option("--kernel", help="The first layer's kernel instead of inputs: rows or a file.")
 @click.option("--order", type=int, help=ORDER)
 @click.option("--method", type=click.Choice(["series", "diagrams"]), help=METHOD)
+@click.option("--most-seconds", type=float, help=MOST_SECONDS)
 @click.option("--layers", "rows", help="Layers to show: all, or 1-5,10,30.")
 @click.option("--at", multiple=True, help=AT)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
@@ -55,6 +58,7 @@ numbers; by default the faster one."""
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw to a .png, .pdf or .svg file.")
 def flow(
     settings: Path | None,
+    most_seconds: float | None,
     rows: str | None,
     at: tuple[str, ...],
     as_json: bool,
@@ -83,7 +87,7 @@ def flow(
         _check_saved(count, made.order, network.depth)
     _check_files(out, plot)
 
-    result = _computed(network, made, count)
+    result = _computed(network, made, count, most_seconds)
     shown = every_order(asked, made.order) if asked else first(count, made.order)
     components = read(result, shown)
     if out:
@@ -99,14 +103,20 @@ def flow(
         _print_tables(result, made, layers, components, files, all_asked=bool(at))
 
 
-def _computed(network: Network, made: FlowSettings, count: int) -> Flow:
+def _computed(network: Network, made: FlowSettings, count: int, most_seconds: float | None) -> Flow:
     from nneft.cli.progress import elapsed
+    from nneft.rg.cost import MOST_SECONDS as DEFAULT
     from nneft.rg.driver import flow as compute
 
     label = f"order {made.order}, {_counted(count, 'input')}, {_counted(network.depth, 'layer')}"
     with elapsed(label):
         return compute(
-            network, made.inputs, kernel=made.kernel, order=made.order, method=made.method
+            network,
+            made.inputs,
+            kernel=made.kernel,
+            order=made.order,
+            method=made.method,
+            most_seconds=DEFAULT if most_seconds is None else most_seconds,
         )
 
 
