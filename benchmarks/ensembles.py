@@ -44,6 +44,8 @@ INPUTS = np.array([(1.0, 1.0), (-1.4, 2.0), (-2.0, -3.0), (0.6, -0.5)])
 TURN, STANDARD_ERRORS = 0.4, 5.0
 #: How many times less time a standard error of V_4 is to take; networks that estimate the error.
 LESS_TIME, MANY = 100.0, 100_000
+#: The standard error wanted, relative.
+PRECISELY = 1e-3
 
 
 @dataclass(frozen=True)
@@ -248,8 +250,8 @@ def law_of_neurons(case: Case, kernels: list[np.ndarray]) -> NeuronEnsemble:
 
 
 def needed(found: Any, truth: np.ndarray) -> np.ndarray:
-    """Networks to a standard error of 1 % of V_4 at the last layer, by components."""
-    wanted: np.ndarray = (found.V(4).error[-1] / truth / 0.01) ** 2 * found.networks
+    """Networks to a standard error of ``PRECISELY`` of V_4 at the last layer, by components."""
+    wanted: np.ndarray = (found.V(4).error[-1] / truth / PRECISELY) ** 2 * found.networks
     return wanted
 
 
@@ -277,8 +279,8 @@ def time_to_error(others: dict[str, subprocess.Popen[str]], turns: int, folder: 
         sides[f"weights in JAX, (A.36), {precision}"] = theirs(worker, case, "JAX, neurons", folder)
     done = in_turns(sides, turns)
     print(
-        f"{case.layers} layers, width {case.width}, {case.count} inputs: core seconds to 1 % of "
-        "V_4[0,0,0,0] at the last layer, and networks"
+        f"{case.layers} layers, width {case.width}, {case.count} inputs: core seconds to "
+        f"{PRECISELY:.1%} of V_4[0,0,0,0] at the last layer, and networks"
     )
     least, wrong = np.inf, False
     for name, seen in done.items():
