@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nneft import storage
-from nneft.ensemble import Ensemble
+from nneft.comparison import Comparison
+from nneft.ensemble import Ensemble, NeuronEnsemble
 from nneft.rg.flow import Flow
 
 if TYPE_CHECKING:
@@ -30,20 +31,22 @@ def save_phase_diagram(data: xr.Dataset, path: str | Path) -> None:
     storage.save(data, path)
 
 
-def load(path: str | Path) -> Flow | Ensemble | xr.Dataset:
-    """Read a `Flow`, an `Ensemble` or a phase diagram from the netCDF file it was saved to.
+def load(path: str | Path) -> Flow | Ensemble | NeuronEnsemble | Comparison | xr.Dataset:
+    """Read a result from the netCDF file it was saved to.
 
     Returns
     -------
-    Flow, Ensemble or xarray.Dataset
-        The last as `nneft.phase_diagram` returned it.
+    Flow, Ensemble, NeuronEnsemble, Comparison or xarray.Dataset
+        The last a phase diagram as `nneft.phase_diagram` returned it.
 
     Raises
     ------
     ValueError
         No such file, one that nneft did not write, or one whose activation was a callable.
     """
+    from nneft import comparison
     from nneft.ensemble import dataset as ensembles
+    from nneft.ensemble import neurons
     from nneft.rg import storage as flows
 
     dataset = storage.open_dataset(path)
@@ -53,11 +56,17 @@ def load(path: str | Path) -> Flow | Ensemble | xr.Dataset:
             return flows.from_xarray(dataset)
         if kind == ensembles.KIND:
             return ensembles.from_xarray(dataset)
+        if kind == neurons.KIND:
+            return NeuronEnsemble.from_xarray(dataset)
+        if kind == comparison.KIND:
+            return Comparison.from_xarray(dataset)
         if kind == PHASES:
             return _phase_diagram(dataset)
     except KeyError as missing:
         raise ValueError(f"{path} is not whole: {missing.args[0]}") from missing
-    raise ValueError(f"{path} holds neither a flow, an ensemble nor a phase diagram, but {kind!r}")
+    raise ValueError(
+        f"{path} holds neither a flow, an ensemble, a comparison nor a phase diagram, but {kind!r}"
+    )
 
 
 def _phase_diagram(dataset: xr.Dataset) -> xr.Dataset:

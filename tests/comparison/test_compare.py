@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from nneft.comparison import compare
+import nneft
+from nneft.comparison import Comparison, compare
 from nneft.ensemble import sample
 from nneft.network import Network
 from nneft.rg.driver import flow as run_flow
@@ -26,6 +27,10 @@ class Exact:
     first: np.ndarray
     factor: float = 1.0
     order: int = 1
+
+    @property
+    def error(self):
+        return np.full(self.network.depth, 1e-15)
 
     def K(self, p):
         return np.repeat(self.first[None], self.network.depth, axis=0) * (p == 0)
@@ -117,6 +122,62 @@ def test_a_flow_of_order_1(activation):
     assert "V_4" in str(comparison)
 
 
+def test_six_and_eight_points():
+    """Every distinct component once, where both sides hold them."""
+    net = Network((2, 100, 100, 100), "tanh", 1.0)
+    ensemble = sample(net, INPUTS[:2], networks=40_000, seed=1, points=8)
+    flow = run_flow(net, INPUTS[:2], order=3)
+    comparison = compare(flow, ensemble)
+    rows = {(r.quantity, r.layer, r.inputs): r for r in comparison.rows}
+    assert {r.quantity for r in comparison.rows} == {"<G>", "V_4", "V_6", "V_8"}
+    assert len(rows) == 2 * (3 + 6 + 10 + 15)
+    six, eight = (0, 1, 0, 1, 1, 1), (0, 0, 0, 1, 0, 1, 1, 1)
+    for name, points, at in (("V_6", 6, six), ("V_8", 8, eight)):
+        row, measured = rows[name, 3, at], ensemble.V(points, at=at)[2]
+        assert (row.measured, row.error) == (measured.mean, measured.error)
+        assert row.theory == pytest.approx(
+            100 ** (points // 2 - 1) * flow.cumulant(points, at=at)[2], rel=1e-12
+        )
+    assert comparison.max_pull < 5
+    assert comparison.max_unexplained < 4.5
+    assert comparison.where(quantity="V_8", layer=2).max_pull < 4.5
+    # To order 1 there are no six points; to order 2 they are at leading order.
+    assert set(compare(run_flow(net, INPUTS[:2], order=1), ensemble).quantity) == {"<G>", "V_4"}
+    leading = compare(run_flow(net, INPUTS[:2], order=2), ensemble).where(quantity="V_6")
+    assert leading.max_unexplained < 4
+    assert "0,1;0,1;1,1" in str(leading.where(layer=3))
+
+
+def test_many_inputs_at_six_points(monkeypatch):
+    """Of more components than are compared, those of the first inputs."""
+    monkeypatch.setattr("nneft.comparison.MOST_COMPONENTS", 10)
+    monkeypatch.setattr("nneft.comparison.DENSE", 1)
+    net = Network((2, 50, 50), "tanh", 1.0)
+    ensemble = sample(net, INPUTS, networks=2000, seed=1, points=6)
+    comparison = compare(run_flow(net, INPUTS, order=2), ensemble)
+    assert len(comparison.where(quantity="V_4").layer) == 21
+    six = comparison.where(quantity="V_6")
+    assert len(six.layer) == 10
+    assert six.inputs.max() == 1
+    assert six.max_pull < 4.5
+
+
+def test_reduced_ensembles():
+    """Errors are a tenth and less; at layer 2 those of <G> are rounding, and so is what differs."""
+    net = Network((2, 100, 100, 100, 100), "tanh", 1.0)
+    ensemble = nneft.sample(net, INPUTS, networks=4000, seed=1)
+    assert ensemble.reduction is not None
+    flow = run_flow(net, INPUTS, order=2)
+    reduced, plain = compare(flow, ensemble), compare(flow, ensemble.plain)
+    assert reduced.max_unexplained < 4
+    deep = reduced.where(quantity="<G>", layer=4).error / plain.where(quantity="<G>", layer=4).error
+    assert np.all(deep < 0.1)
+    second = reduced.where(quantity="<G>", layer=2)
+    assert np.all((second.error > 0) & (second.error < 1e-11)) and second.max_pull < 2
+    wrong = compare(run_flow(net, INPUTS, order=0), ensemble).where(layer=4)
+    assert wrong.max_pull > 30
+
+
 def test_zero_and_coincident_inputs():
     x = np.array([[1.0, 1.0], [1.0, 1.0], [0.0, 0.0]])
     net = Network((2, 50, 50, 50), "tanh", 1.0)
@@ -156,6 +217,17 @@ def test_printed_table(exact, ensemble):
     assert len({len(line) for line in lines[2:-1]}) == 1
     few = str(compare(exact, ensemble).where(quantity="<G>", layer=2))
     assert len(few.splitlines()) == 1 + 1 + 6 + 1
+
+
+def test_saved_and_read_back(exact, ensemble, tmp_path):
+    comparison = compare(exact, ensemble)
+    comparison.save(tmp_path / "c.nc")
+    read = nneft.load(tmp_path / "c.nc")
+    assert isinstance(read, Comparison)
+    assert read.rows == comparison.rows
+    assert str(read) == str(comparison)
+    with pytest.raises(ValueError, match="kind 'comparison' was wanted, got kind 'ensemble'"):
+        Comparison.from_xarray(ensemble.to_xarray())
 
 
 def test_labelled_arrays(exact, ensemble):

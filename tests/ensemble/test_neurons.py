@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import nneft
 from nneft.ensemble import sample
 from nneft.ensemble.neurons import NeuronEnsemble, sample_neurons
 from nneft.network import Network
@@ -24,6 +25,60 @@ def test_relu_measures_more_than_v4():
     assert np.abs(v4.pull(n * K**2 * growth[1:])).max() > 5
     assert np.abs(found.kernel[:, 0, 0].pull(K)).max() < 4
     assert abs(found.V(4)[0, 0, 0, 0, 0].pull(0.0)) < 4
+
+
+@pytest.mark.parametrize(("activation", "C_W", "C_b"), [("tanh", 1.5, 0.1), ("silu", 2.0, 0.2)])
+def test_one_input_against_the_exact_law(activation, C_W, C_b):
+    """(A.35) is <G>, (A.36) is (1 + 2/n_l) V_4, V_4 = n_{l-1} var(G), with exact moments of G."""
+    net = Network((3, 6, 10, 7, 5), activation, C_W, C_b)
+    found = sample_neurons(net, kernel=0.9, networks=150_000, seed=5)
+    moments = nneft.exact(net, kernel=0.9, moments=2).moments
+    below, here = np.array(net.widths[:-1]), np.array(net.widths[1:])
+    v4 = below * (moments[1] - moments[0] ** 2)
+    assert np.abs(found.kernel[:, 0, 0].pull(moments[0])).max() < 4
+    measured = found.V(4)[:, 0, 0, 0, 0]
+    assert np.abs(measured.pull((1 + 2 / here) * v4)).max() < 4
+    assert np.abs(measured.pull(v4)).max() > 5
+    # The same law, unbiased and without the neurons' noise.
+    kernels = sample(net, kernel=0.9, networks=150_000, seed=5)
+    assert np.abs(kernels.V(4)[1:, 0, 0, 0, 0].pull(v4[1:])).max() < 4
+    assert np.all(kernels.V(4).error[1:] < 0.8 * found.V(4).error[1:])
+
+
+def test_the_bias_of_few_networks():
+    """(n_{l-1}/M) (1 + 2/n_l) var(g) below, for M networks; ten of them, twenty thousand times."""
+    n, M, K = 5, 10, 1.0
+    net = Network((3, n, n), "linear", 1.0)
+    whole = sample_neurons(net, kernel=K, networks=20_000 * M, seed=6)
+    phi = np.random.default_rng(7).standard_normal((20_000, M, 1, n))
+    # G^(2) given phi^(1), and phi^(2) given G^(2).
+    G = (phi**2).mean(axis=-1, keepdims=True)
+    phi = np.sqrt(G) * np.random.default_rng(8).standard_normal(phi.shape)
+    g = (phi**2).mean(axis=(2, 3))
+    # (A.36) with averages over M networks
+    few = n * (g.var(axis=1) - 2 * g.mean(axis=1) ** 2 / n)
+    limit = (1 + 2 / n) * 2 * K**2
+    # var(g) = var(G) + 2 <G^2>/n, var(G) = 2 K^2/n
+    variance = 2 / n + 2 * (1 + 2 / n) / n
+    bias = -n / M * (1 + 2 / n) * variance
+    error = few.std() / np.sqrt(len(few))
+    assert abs(few.mean() - limit - bias) < 4 * error
+    assert abs(few.mean() - limit) > 15 * error
+    assert abs(whole.V(4)[1, 0, 0, 0, 0].pull(limit)) < 4
+
+
+def test_saved_and_read_back(tmp_path):
+    found = sample_neurons(Network((2, 6, 9), "tanh", 1.0), INPUTS, networks=100)
+    found.save(tmp_path / "n.nc")
+    read = nneft.load(tmp_path / "n.nc")
+    assert isinstance(read, NeuronEnsemble)
+    assert (read.widths, read.networks) == (found.widths, 100)
+    for one, other in ((found.kernel, read.kernel), (found.V(4), read.V(4))):
+        np.testing.assert_array_equal(one.mean, other.mean)
+        np.testing.assert_array_equal(one.error, other.error)
+    with pytest.raises(ValueError, match="kind 'neuron averages' was wanted, got kind 'ensemble'"):
+        NeuronEnsemble.from_xarray(sample(Network((2, 3, 3), "tanh", 1.0), INPUTS,
+                                          networks=9).to_xarray())  # fmt: skip
 
 
 def test_all_components_against_the_kernels():

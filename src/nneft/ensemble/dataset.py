@@ -117,17 +117,20 @@ def _reduction(held: Reduction) -> dict[str, Any]:
         "reduction_exponent": (("layer",), held.exponent),
         "reduction_accuracy": ((), held.accuracy),
     }
-    variables |= _sums(held.first, "reduction_first", "reduction_group", "pair")
+    variables |= sums_variables(held.first, "reduction_first", "reduction_group", "pair")
     if held.second is not None:
-        variables |= _sums(held.second, "reduction_second", "reduction_group", COMPONENTS[0])
+        variables |= sums_variables(
+            held.second, "reduction_second", "reduction_group", COMPONENTS[0]
+        )
     return variables
 
 
 def _cumulants(held: CentralSums) -> dict[str, Any]:
-    return _sums(held, "cumulants", "group", "pair")
+    return sums_variables(held, "cumulants", "group", "pair")
 
 
-def _sums(held: CentralSums, name: str, group: str, component: str) -> dict[str, Any]:
+def sums_variables(held: CentralSums, name: str, group: str, component: str) -> dict[str, Any]:
+    """The sums as variables ``name_*`` over these dimensions; :func:`sums_from` reads them."""
     dims = (group, "sampled_layer")
     variables: dict[str, Any] = {
         f"{name}_exponent": (dims[1:], held.exponent),
@@ -206,8 +209,11 @@ def from_xarray(dataset: xarray.Dataset) -> Ensemble:
 
 
 def _sums_of(raw: Mapping[str, Any], name: str) -> CentralSums | None:
-    if f"{name}_count" not in raw:
-        return None
+    return sums_from(raw, name) if f"{name}_count" in raw else None
+
+
+def sums_from(raw: Mapping[str, Any], name: str) -> CentralSums:
+    """The sums that :func:`sums_variables` laid out, from the arrays of a dataset."""
     return CentralSums(
         raw[f"{name}_exponent"].astype(np.int64),
         raw[f"{name}_count"].astype(np.int64),

@@ -6,19 +6,28 @@ With ``g_ab = (1/n_l) sum_i phi_i(a) phi_i(b)`` of every network, they are
     V_4(1,2;3,4)     ~  (n_{l-1}/n_l^2) sum_ij <phi_i(1) phi_i(2) phi_j(3) phi_j(4)>_c   (A.36)
                      =  n_{l-1} [ cov(g_12, g_34) - (<g_13><g_24> + <g_14><g_23>) / n_l ]
 
-where ``<.>`` averages over networks and the terms ``i = j`` are kept. So (A.36) does not measure
-``V_4`` alone but ``V_4(12;34) + [V_4(13;24) + V_4(14;23)] / n_l``, and the neurons' own noise, of
-order one, is added to fluctuations of order ``1/n``. :meth:`nneft.Ensemble.V` has neither.
+where ``<.>`` averages over networks and the terms ``i = j`` are kept. With Wick's theorem given G,
+``cov(g_12, g_34) = cov(G_12, G_34) + <G_13 G_24 + G_14 G_23> / n_l``, so that what (A.36) measures,
+with many networks, is not ``V_4`` alone but ``V_4(12;34) + [V_4(13;24) + V_4(14;23)] / n_l``. The
+averages subtracted are those of the same M networks, so that its mean is lower than that by
+
+    (n_{l-1}/M) { cov(g_12, g_34) + [cov(g_13, g_24) + cov(g_14, g_23)] / n_l },
+
+about ``M^-1/2`` of its error. And the neurons' own noise, of order one, is added to fluctuations of
+order ``1/n``. :meth:`nneft.Ensemble.V` has none of the three: it is unbiased for ``V_4``.
 """
 
+import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from nneft._version import __version__
 from nneft.conventions import pairs
 from nneft.ensemble.chain import preactivations
 from nneft.ensemble.cumulants import CentralSums, jackknife_error
@@ -29,7 +38,11 @@ from nneft.ensemble.plan import Plan
 from nneft.ensemble.sampling import checked, positive, threads
 from nneft.network import Network
 
+if TYPE_CHECKING:
+    import xarray
+
 Array = NDArray[np.float64]
+KIND = "neuron averages"
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +112,61 @@ class NeuronEnsemble:
                 f"{other.widths}"
             )
         return replace(self, sums=self.sums.merge(other.sums))
+
+    def to_xarray(self) -> "xarray.Dataset":
+        """Estimates over ``layer`` and inputs ``x1 .. x4`` with their errors, and what they are of.
+
+        From one network alone, which has no errors, there are no estimates.
+        """
+        import xarray
+
+        from nneft.ensemble.dataset import sums_variables
+
+        variables: dict[str, Any] = sums_variables(self.sums, "sums", "group", "pair")
+        if len(self.sums.count) > 1:
+            for name, estimate in (("kernel", self.kernel), ("V_4", self.V(4))):
+                dims = ("layer", "x1", "x2", "x3", "x4")[: estimate.mean.ndim]
+                label = {"long_name": f"{name} by BCCZ {'(A.36)' if name == 'V_4' else '(A.35)'}"}
+                variables[name] = (dims, estimate.mean, label)
+                variables[f"error_{name}"] = (dims, estimate.error)
+        attributes = {
+            "kind": KIND,
+            "nneft_version": __version__,
+            "widths": json.dumps(self.widths),
+            "networks": self.networks,
+        }
+        return xarray.Dataset(
+            variables, coords={"layer": np.arange(1, len(self.widths))}, attrs=attributes
+        )
+
+    @classmethod
+    def from_xarray(cls, dataset: "xarray.Dataset") -> "NeuronEnsemble":
+        """What :meth:`to_xarray` wrote, to the last bit.
+
+        Raises
+        ------
+        ValueError
+            if the dataset is none of these.
+        """
+        from nneft.ensemble.dataset import sums_from
+
+        kind = dataset.attrs.get("kind")
+        if kind != KIND:
+            raise ValueError(f"a dataset of kind {KIND!r} was wanted, got kind {kind!r}")
+        raw = {str(name): np.array(value.values) for name, value in dataset.variables.items()}
+        return cls(tuple(json.loads(dataset.attrs["widths"])), sums_from(raw, "sums"))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write one netCDF file, all or nothing; :func:`nneft.load` reads it back.
+
+        Raises
+        ------
+        ValueError
+            if the path cannot be written; nothing is left behind.
+        """
+        from nneft.storage import save
+
+        save(self.to_xarray(), os.fspath(path))
 
     def _four_points(self, held: CentralSums) -> Array:
         index = self._index()
