@@ -2,10 +2,11 @@
 
 import json
 import os
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,8 +116,20 @@ def save(dataset: "xr.Dataset", path: str | Path) -> None:
             RuntimeWarning,
             stacklevel=3,
         )
-    with temporary_beside(path) as name:
+    with temporary_beside(path) as name, locked_here():
         dataset.to_netcdf(name, engine="h5netcdf")
+
+
+@contextmanager
+def locked_here() -> Iterator[None]:
+    """Let xarray guard files with locks of this process alone.
+
+    Where a Dask client happens to be open it asks its scheduler for locks, which may be gone, and
+    does not know of files in memory.
+    """
+    dask = sys.modules.get("dask")
+    with nullcontext() if dask is None else dask.config.set(scheduler="threads"):
+        yield
 
 
 @contextmanager

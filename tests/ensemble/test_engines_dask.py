@@ -100,6 +100,15 @@ def test_reduced_estimates_too_and_by_name(address, tmp_path):
     assert one.read_bytes() == other.read_bytes()
 
 
+def test_a_client_of_the_caller_is_left_alone(address, tmp_path):
+    run = begun(tmp_path / "run")
+    with distributed.Client(address) as client:
+        complete(run, engine=Dask(address))
+        assert distributed.default_client() is client
+        assert client.submit(lambda: 7).result() == 7
+    assert run.result.read_bytes() == by_threads(tmp_path / "threads")
+
+
 def test_blocks_are_taken_as_there_is_room_for_them(address, tmp_path):
     run, engine = begun(tmp_path), Dask(address)
     assert {block for block, _ in engine.blocks(run, iter([7, 2, 9]))} == {2, 7, 9}

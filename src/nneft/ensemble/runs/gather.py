@@ -16,6 +16,7 @@ from nneft.ensemble.runs.blockfile import Damaged, Failure, listed, read_block
 from nneft.ensemble.runs.contents import one_whole
 from nneft.ensemble.runs.prefix import Prefix
 from nneft.ensemble.runs.run import DAMAGED, Run
+from nneft.storage import locked_here
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -134,5 +135,6 @@ def dataset(run: Run, outcome: Outcome, ensemble: Ensemble) -> xr.Dataset:
 def result(run: Run, outcome: Outcome, ensemble: Ensemble) -> bytes:
     """The content of ``result.nc``, made in memory: HDF5 does not survive a full disk."""
     buffer = io.BytesIO()
-    dataset(run, outcome, ensemble).to_netcdf(buffer, engine="h5netcdf")
+    with locked_here():
+        dataset(run, outcome, ensemble).to_netcdf(buffer, engine="h5netcdf")
     return buffer.getvalue()
