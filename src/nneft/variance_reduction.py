@@ -27,7 +27,7 @@ from nneft.gaussian import batches, expectations
 from nneft.network import Network
 from nneft.rg.step import at_layer
 
-__all__ = ["control", "sample"]
+__all__ = ["chosen", "control", "sample"]
 
 Array = NDArray[np.float64]
 
@@ -55,6 +55,7 @@ def sample(
     reduce: bool | None = None,
     arithmetic: Arithmetic = "numpy",
     engine: Engine | None = None,
+    until: str | None = None,
 ) -> Ensemble:
     """Draw random networks and estimate ``<G>`` and ``V_4`` with their standard errors.
 
@@ -82,6 +83,11 @@ def sample(
         there is one: other random numbers, so another ensemble of the same law.
     engine : what samples the blocks of ``run`` instead of threads, such as
         :class:`nneft.ensemble.engines.Dask`; changes no number.
+    until : the accuracy that is enough: ``"V4 < 1%"`` for ``V_4(aa;aa)`` of every input a at the
+        last layer to 1 % of itself, ``"V4[0,1,0,1]@10 < 0.02"`` for one component and layer to
+        0.02, ``"G < 0.1% and V4 < 1%"`` for both; ``V6``, ``V8`` likewise. ``networks`` is then the
+        most it may take; a RuntimeWarning says if that was not enough. Looked at after fixed
+        numbers of networks, so that the result does not depend on ``workers``.
 
     Returns
     -------
@@ -113,7 +119,7 @@ def sample(
     active together, single components of ``V_4`` gain nothing, 0.7 at worst. Deeper, ``L = n/2``
     and beyond, fluctuations are no longer small, and it ends by doing harm to ``V_4``.
     """
-    known = _chosen(net, inputs, kernel, networks, (method, dtype, arithmetic), reduce)
+    known = chosen(net, inputs, kernel, networks, (method, dtype, arithmetic), reduce)
     return sampling.sample(
         net,
         inputs,
@@ -130,10 +136,11 @@ def sample(
         control=known,
         arithmetic=arithmetic,
         engine=engine,
+        until=until,
     )
 
 
-def _chosen(
+def chosen(
     net: Network,
     inputs: ArrayLike | None,
     kernel: ArrayLike | None,
@@ -141,7 +148,7 @@ def _chosen(
     how: tuple[str, str, str],
     reduce: bool | None,
 ) -> Control | None:
-    """What to reduce with, or None."""
+    """What :func:`sample` reduces with, or None; ``how`` are method, dtype and arithmetic."""
     if reduce is not None and not isinstance(reduce, (bool, np.bool_)):
         raise TypeError(f"reduce must be True, False or None, got {reduce!r}")
     # Whatever else is wrong, the sampler itself says so.

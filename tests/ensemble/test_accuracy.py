@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import nneft
 from nneft.ensemble import accuracy as wanted
 from nneft.ensemble import looks, plan, sample, sample_blocks
 from nneft.ensemble.accuracy import accuracy, worst
@@ -182,3 +183,20 @@ def test_the_cap_is_the_end_and_that_it_is_not_enough_is_told(monkeypatch):
     assert (found.networks, enough) == (2000, False)
     assert [networks for networks, _ in seen] == [looks.piece(made), 2 * looks.piece(made)]
     assert worst(seen[-1][1]).distance > 1.0
+
+
+def test_until_from_python(monkeypatch, tmp_path):
+    monkeypatch.setattr(plan, "BLOCK", 2**9)
+    settings = {"kernel": [[1.0]], "networks": 20_000, "seed": 1, "until": "V4 < 3%"}
+    one, kept = (
+        nneft.sample(LINEAR, **settings, reduce=False, run=run) for run in (None, tmp_path)
+    )
+    assert one.sources == kept.sources == stopped(1, "3%")[0].sources
+    np.testing.assert_allclose(one.V(4).mean, kept.V(4).mean, rtol=1e-12)
+    with pytest.raises(ValueError, match="until wants targets"):
+        nneft.sample(LINEAR, kernel=[[1.0]], networks=10, until="V4")
+    for run in (None, tmp_path / "new"):
+        with pytest.warns(RuntimeWarning, match=r"V4 < 1% is not reached with all 1500 networks"):
+            nneft.sample(
+                LINEAR, kernel=[[1.0]], networks=1500, until="V4 < 1%", reduce=False, run=run
+            )

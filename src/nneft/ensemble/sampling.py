@@ -5,9 +5,7 @@ from __future__ import annotations
 import operator
 import os
 import warnings
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterator
 from functools import reduce
 from math import comb
 from typing import TYPE_CHECKING
@@ -16,11 +14,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nneft.ensemble.accumulate import Moments
+from nneft.ensemble.accuracy import Accuracy, accuracy, worst
 from nneft.ensemble.chain import chain_block
 from nneft.ensemble.control import Control
 from nneft.ensemble.cumulants import GROUPS, CentralSums
 from nneft.ensemble.ensemble import Ensemble, Source
+from nneft.ensemble.looks import first_enough
 from nneft.ensemble.numerics import check
+from nneft.ensemble.ordered import in_order
 from nneft.ensemble.plan import Arithmetic, Method, Plan, Precision
 from nneft.ensemble.reduced import reduced_block
 from nneft.ensemble.reduction import Reduction
@@ -56,6 +57,7 @@ def sample(
     control: Control | None = None,
     arithmetic: Arithmetic = "numpy",
     engine: Engine | None = None,
+    until: str | None = None,
 ) -> Ensemble:
     """Draw random networks and estimate ``<G>`` and ``V_4`` with their standard errors.
 
@@ -82,6 +84,10 @@ def sample(
         there is one: other random numbers, so another ensemble of the same law.
     engine : what samples the blocks of ``run`` instead of threads, such as
         :class:`nneft.ensemble.engines.Dask`; changes no number.
+    until : the accuracy that is enough, such as ``"V4 < 1%"`` (:mod:`nneft.ensemble.accuracy`);
+        ``networks`` is then the most it may take, and a RuntimeWarning says if it took all of them
+        and did not get there. Looked at after fixed numbers of networks (every 16 blocks, then more
+        rarely), so that the result does not depend on ``workers``.
 
     Returns
     -------
@@ -101,33 +107,28 @@ def sample(
     An interruption (Ctrl-C) is passed on and drops what was sampled, but for what ``run`` keeps;
     :func:`sample_blocks` hands out block after block to those who want to keep what is finished.
     """
+    wanted = positive("networks", networks)
+    asked = (net, inputs, kernel, seed, method, dtype, batch, points, arithmetic, control)
+    plan = checked(*asked)
     if run is not None:
-        wanted = positive("networks", networks)
-        asked = (net, inputs, kernel, seed, method, dtype, batch, points, arithmetic, control)
-        return _kept(run, checked(*asked), wanted, workers, progress, engine)
+        return _kept(run, plan, wanted, until, workers, progress, engine)
     if engine is not None:
         raise ValueError("an engine samples into a folder: give run=folder too")
-    blocks = sample_blocks(
-        net,
-        inputs,
-        kernel=kernel,
-        networks=networks,
-        seed=seed,
-        method=method,
-        dtype=dtype,
-        batch=batch,
-        workers=workers,
-        points=points,
-        control=control,
-        arithmetic=arithmetic,
-    )
-    return reduce(Ensemble.merge, _told(blocks, progress, networks))
+    target = None if until is None else accuracy(until, plan)
+    blocks = blocks_of(plan, wanted, workers, progress)
+    if target is None:
+        return reduce(Ensemble.merge, blocks)
+    found, enough = first_enough(blocks, plan, target)
+    if not enough:
+        _missed(target, found, stacklevel=3)
+    return found
 
 
 def _kept(
     folder: str | os.PathLike[str],
     plan: Plan,
     networks: int,
+    until: str | None,
     workers: int | None,
     progress: Callable[[int, int], object] | None,
     engine: Engine | None,
@@ -137,17 +138,28 @@ def _kept(
     def say(line: str) -> None:
         warnings.warn(line, RuntimeWarning, stacklevel=4)
 
-    run = open_run(folder, plan, networks)
+    run = open_run(folder, plan, networks, until=until)
     outcome = complete(run, workers=workers, engine=engine, progress=progress, say=say)
     if outcome.ensemble is None:
         raise NumericsError(f"no block of {run.folder} gave numbers")
     if outcome.failed:
         first = outcome.failed[0]
         say(
-            f"{len(outcome.failed)} of {run.count} blocks failed and are in no average; block "
+            f"{len(outcome.failed)} of {outcome.blocks} blocks failed and are in no average; block "
             f"{first.block}: {first.reason}"
         )
+    if run.until is not None and not outcome.reached:
+        _missed(run.until, outcome.ensemble, stacklevel=4)
     return outcome.ensemble
+
+
+def _missed(target: Accuracy, found: Ensemble, stacklevel: int) -> None:
+    how = worst(target.readings(found)) or "too few to tell"
+    warnings.warn(
+        f"{target} is not reached with all {found.networks} networks there may be: {how}",
+        RuntimeWarning,
+        stacklevel=stacklevel + 1,
+    )
 
 
 def sample_blocks(
@@ -172,8 +184,7 @@ def sample_blocks(
     """
     wanted = positive("networks", networks)
     asked = (net, inputs, kernel, seed, method, dtype, batch, points, arithmetic, control)
-    plan = checked(*asked)
-    return _blocks(plan, wanted, threads(plan, workers))
+    return blocks_of(checked(*asked), wanted, workers)
 
 
 def threads(plan: Plan, workers: int | None) -> int:
@@ -182,35 +193,32 @@ def threads(plan: Plan, workers: int | None) -> int:
     return min(many, max(1, MEMORY // sums_memory(plan)))
 
 
+def blocks_of(
+    plan: Plan,
+    networks: int,
+    workers: int | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> Generator[Ensemble]:
+    """The ensembles of a plan's single blocks, in order: :func:`sample_blocks`."""
+    size = plan.block
+
+    def block(start: int) -> Ensemble:
+        return sampled_block(plan, start // size, min(size, networks - start))
+
+    many = min(threads(plan, workers), -(-networks // size))
+    keep_freed_memory()
+    return _told(in_order(block, range(0, networks, size), many), progress, networks)
+
+
 def _told(
     blocks: Iterator[Ensemble], progress: Callable[[int, int], object] | None, wanted: int
-) -> Iterator[Ensemble]:
+) -> Generator[Ensemble]:
     done = 0
     for block in blocks:
         yield block
         done += block.networks
         if progress is not None:
             progress(done, wanted)
-
-
-def _blocks(plan: Plan, wanted: int, workers: int) -> Iterator[Ensemble]:
-    starts = range(0, wanted, plan.block)
-    tasks = [(block, min(plan.block, wanted - start)) for block, start in enumerate(starts)]
-    keep_freed_memory()
-    if min(workers, len(tasks)) == 1:
-        yield from (sampled_block(plan, *task) for task in tasks)
-        return
-    waiting: deque[Future[Ensemble]] = deque()
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="nneft-sample")
-    try:
-        for task in tasks:
-            waiting.append(pool.submit(sampled_block, plan, *task))
-            if len(waiting) > workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def sampled_block(plan: Plan, block: int, networks: int) -> Ensemble:
