@@ -35,7 +35,7 @@ def test_a_run_and_the_same_command_again(tmp_path: Path, capsys: Captured) -> N
     out, err = capsys.readouterr()
     assert out.startswith("tanh, 700 networks, 2 inputs\n")
     assert "V_4[0,0,0,0]" in out and out.endswith(f"wrote {folder / 'result.nc'}\n")
-    assert "sampling: 700/700 networks" in err
+    assert "sampling: 700 networks, " in err
     first = (folder / "result.nc").read_bytes()
     assert sampled(folder, "--threads", "1", "--json") == 0
     report = json.loads(capsys.readouterr().out)
@@ -144,7 +144,7 @@ def test_a_full_disk_can_be_gone_on_from(
 
     def full(path: Path, content: bytes) -> None:
         written.append(path)
-        if len(written) > kept + 1:  # the manifest is the first
+        if len(written) > kept + 2:  # manifest and control are the first
             raise OSError(28, "No space left on device")
         write(path, content)
 
@@ -170,17 +170,18 @@ def test_blocks_that_fail_are_told_and_are_in_no_average(
         return samples
 
     monkeypatch.setitem(sampling.BLOCKS, "chain", broken)
-    assert sampled(tmp_path) == 3
+    assert sampled(tmp_path, "--no-reduce") == 3
     out, err = capsys.readouterr()
     assert "tanh, 636 networks" in out
     assert "block 2 failed: the kernel at layer 3, inputs (0, 0), is not finite" in err
     assert "64 networks of failed blocks are in no average" in err
     assert run(["verify", str(tmp_path), "--blocks", "2"]) == 0
     assert "block 2 sampled again: the same to the last bit" in capsys.readouterr().out
-    assert sampled(tmp_path, "--json") == 3
+    assert sampled(tmp_path, "--no-reduce", "--json") == 3
     assert [f["block"] for f in json.loads(capsys.readouterr().out)["failed"]] == [2]
     for task, code in ((0, 3), (1, 0)):
-        assert sampled(tmp_path / "shared", "--task", str(task), "--of", "2", "--json") == code
+        options = ["--no-reduce", "--task", str(task), "--of", "2", "--json"]
+        assert sampled(tmp_path / "shared", *options) == code
         assert len(json.loads(capsys.readouterr().out)["failed"]) == (code == 3)
 
 
@@ -217,3 +218,71 @@ def test_verify_wants_blocks_that_there_are(
     assert sampled(tmp_path, "--task", "0", "--of", "11") == 0
     assert run(["verify", str(tmp_path), "--blocks", blocks]) == 2
     assert said in capsys.readouterr().err
+
+
+UNTIL = ["--until", "V4 < 10%"]
+
+
+def test_until_ends_where_it_is_accurate(tmp_path: Path, capsys: Captured) -> None:
+    folders = [tmp_path / name for name in ("one", "three", "shared")]
+    most = ["--networks", "20000", "--no-reduce", *UNTIL]
+    assert sampled(folders[0], *most, "--threads", "1") == 0
+    out, err = capsys.readouterr()
+    assert "V4 < 10% is reached\n" in out and " of 10%\n" in err
+    assert sampled(folders[1], *most, "--threads", "3", "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    until = report["until"]
+    assert (until["wanted"], until["reached"]) == ("V4 < 10%", True)
+    assert [reading["at"] for reading in until["readings"]] == [[0] * 4, [1] * 4]
+    assert all(r["met"] and r["error"] < 0.1 * r["mean"] for r in until["readings"])
+    assert report["networks"] == 64 * report["blocks"] < report["networks_wanted"] == 20000
+    contents = [(folder / "result.nc").read_bytes() for folder in folders[:2]]
+    assert contents[0] == contents[1]
+    # Without a folder, the same networks.
+    assert run(["sample", *SETTINGS, *most, "--json"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert again["until"]["reached"] and again["networks"] == report["networks"]
+    np.testing.assert_allclose(again["V_4"], report["V_4"], rtol=1e-9, atol=1e-14)
+    # Tasks of an array: the last to come finds it accurate enough.
+    few = ["--networks", "3000", *most[2:]]
+    assert sampled(folders[2], *few, "--task", "1", "--of", "2") == 0
+    assert "blocks are in" in capsys.readouterr().out
+    assert sampled(folders[2], *few, "--gather") == 4
+    err = capsys.readouterr().err
+    assert "without a gap is not accurate enough, next missing: 0, 2, 4" in err
+    assert sampled(folders[2], *few, "--task", "0", "--of", "2") == 0
+    assert f"reached by the first {report['blocks']} blocks of all" in capsys.readouterr().out
+    assert run(["sample", "--run", str(folders[2]), "--gather", "--json"]) == 0
+    gathered = json.loads(capsys.readouterr().out)
+    assert gathered["V_4"] == report["V_4"] and gathered["until"] == report["until"]
+
+
+def test_a_cap_that_is_not_enough_is_said(tmp_path: Path, capsys: Captured) -> None:
+    for where in (["--run", str(tmp_path)], []):
+        assert run(["sample", *SETTINGS, "--no-reduce", "--until", "V4 < 1%", *where]) == 0
+        out, err = capsys.readouterr()
+        assert "nneft: V4 < 1% is not reached with all networks there may be: V4[" in err
+        assert "reached" not in out
+    assert run(["sample", *SETTINGS, "--until", "V6 < 1%"]) == 2
+    assert "points=4 does not hold it: sample with points=6" in capsys.readouterr().err
+
+
+def test_reduced_ensembles_tell_their_gain(tmp_path: Path, capsys: Captured) -> None:
+    assert sampled(tmp_path, "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    kept = nneft.load(tmp_path / "result.nc")
+    assert isinstance(kept, nneft.Ensemble) and report["reduced"]
+    gain = kept.gain
+    np.testing.assert_array_equal(report["gain_V_4"], gain["V_4"])
+    assert report["gain_kernel"][1] == [[None, None], [None, None]]  # exact
+    np.testing.assert_array_equal(report["gain_kernel"][2], gain["kernel"][2])
+    assert sampled(tmp_path) == 0
+    out = capsys.readouterr().out
+    assert "gain <G>[0,1]" in out and "gain V_4[0,0,0,0]" in out and "exact" in out
+    assert sampled(tmp_path, "--no-reduce") == 2
+    assert "reduce is true there, false was asked for" in capsys.readouterr().err
+    assert run(["sample", *SETTINGS, "--no-reduce", "--json"]) == 0
+    plain = json.loads(capsys.readouterr().out)
+    assert not plain["reduced"] and plain["gain_V_4"] is None
+    assert run(["verify", str(tmp_path), "--blocks", "all"]) == 0
+    assert capsys.readouterr().out.count("sampled again: the same to the last bit") == 11

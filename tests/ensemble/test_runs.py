@@ -77,9 +77,9 @@ def test_from_python(undisturbed, tmp_path):
     settings = {"networks": NETWORKS, "seed": 3, "run": tmp_path}
     first = sample(NET, INPUTS, **settings, progress=lambda *now: seen.append(now))
     assert (tmp_path / "result.nc").read_bytes() == undisturbed
-    assert len(seen) == 11 and seen[-1] == (NETWORKS, NETWORKS)
+    assert len(seen) == 12 and (seen[0], seen[-1]) == ((0, NETWORKS), (NETWORKS, NETWORKS))
     again = sample(NET, INPUTS, **settings, workers=1, progress=lambda *now: seen.append(now))
-    assert seen[11:] == [(NETWORKS, NETWORKS)]
+    assert seen[12:] == [(NETWORKS, NETWORKS)]
     assert again.moments.mean.tobytes() == first.moments.mean.tobytes()
     path = listed(tmp_path / "blocks")[3][0]
     path.write_bytes(b"")

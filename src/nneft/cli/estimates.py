@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +12,7 @@ from nneft._version import __version__
 
 if TYPE_CHECKING:
     from nneft.ensemble import Ensemble
+    from nneft.ensemble.accuracy import Accuracy, Reading
 
 #: Most numbers of V_4 that are printed as JSON.
 MOST_NUMBERS = 100_000
@@ -30,7 +32,9 @@ def show(found: Ensemble, as_json: bool, about: dict[str, Any]) -> None:
     where.print()
     if found.networks > 1:
         layers = list(range(1, len(found.widths)))
-        print_by_layer(where, layers, _columns(found))
+        print_by_layer(where, layers, _columns(found), _gains(found))
+    if about.get("until"):
+        click.echo(reached(about["until"]), err=not about["until"]["reached"])
     if about.get("result"):
         where.print(f"wrote {about['result']}", markup=False, soft_wrap=True)
 
@@ -48,6 +52,56 @@ def _columns(found: Ensemble) -> dict[str, list[str]]:
     return columns
 
 
+def _gains(found: Ensemble) -> dict[str, list[str]]:
+    """How many times fewer networks the reduced estimates need."""
+    if found.reduction is None:
+        return {}
+    columns: dict[str, list[str]] = {}
+    gain, last = found.gain, len(found.first_kernel) - 1
+    for at in dict.fromkeys([(0, 0), (0, last)]):
+        columns[f"gain <G>[{at[0]},{at[1]}]"] = [_times(g) for g in gain["kernel"][:, *at]]
+    if "V_4" in gain:
+        columns["gain V_4[0,0,0,0]"] = [_times(g) for g in gain["V_4"][:, 0, 0, 0, 0]]
+    return columns
+
+
+def _times(gain: float) -> str:
+    return "exact" if math.isinf(gain) else f"{gain:.3g}"
+
+
+def wanted(until: Accuracy | None, enough: bool | None, readings: list[Reading] | None) -> Any:
+    """What was asked for and what it came to, ready for JSON; None where nothing was."""
+    if until is None:
+        return None
+    return {
+        "wanted": str(until),
+        "reached": enough,
+        "readings": [
+            {
+                "quantity": reading.target.name,
+                "at": list(reading.at),
+                "layer": reading.layer,
+                "mean": reading.mean,
+                "error": reading.error,
+                "bound": reading.target.bound,
+                "relative": reading.target.relative,
+                "met": reading.distance < 1.0,
+                "text": str(reading),
+            }
+            for reading in readings or []
+        ],
+    }
+
+
+def reached(until: dict[str, Any]) -> str:
+    """In words, what :func:`wanted` holds."""
+    if until["reached"]:
+        return f"{until['wanted']} is reached"
+    missed = [reading["text"] for reading in until["readings"] if not reading["met"]]
+    some = "; ".join(missed[:4]) + "; .." * (len(missed) > 4) or "too few networks to tell"
+    return f"nneft: {until['wanted']} is not reached with all networks there may be: {some}"
+
+
 def _described(found: Ensemble) -> dict[str, Any]:
     return {
         "nneft": __version__,
@@ -57,20 +111,37 @@ def _described(found: Ensemble) -> dict[str, Any]:
         "C_W": list(found.C_W),
         "C_b": list(found.C_b),
         "networks": found.networks,
+        "reduced": found.reduction is not None,
     }
 
 
 def _numbers(found: Ensemble) -> dict[str, Any]:
-    """Kernel and V_4, dense, with their errors; null where there is none or it is too large."""
-    empty = dict.fromkeys(("kernel", "error_kernel", "V_4", "error_V_4"))
+    """Kernel and V_4, dense, with their errors; null where there is none or it is too large.
+
+    Gains of a reduced ensemble, null where no error is left.
+    """
+    names = ("kernel", "error_kernel", "V_4", "error_V_4", "gain_kernel", "gain_V_4")
+    empty: dict[str, Any] = dict.fromkeys(names)
     if found.networks < 2:
         return empty
     kernel = found.kernel
     numbers = empty | {"kernel": kernel.mean.tolist(), "error_kernel": kernel.error.tolist()}
+    gain = None if found.reduction is None else found.gain
+    if gain is not None:
+        numbers["gain_kernel"] = _finite(gain["kernel"].tolist())
     if found.points >= 4 and kernel.mean.size * len(found.first_kernel) ** 2 <= MOST_NUMBERS:
         v4 = found.V(4)
         numbers |= {"V_4": v4.mean.tolist(), "error_V_4": v4.error.tolist()}
+        if gain is not None and "V_4" in gain:
+            numbers["gain_V_4"] = _finite(gain["V_4"].tolist())
     return numbers
+
+
+def _finite(values: Any) -> Any:
+    """Lists with null for infinity, which JSON does not know."""
+    if isinstance(values, list):
+        return [_finite(value) for value in values]
+    return None if math.isinf(values) else values
 
 
 def show_json(report: dict[str, Any]) -> None:

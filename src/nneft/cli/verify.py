@@ -31,9 +31,12 @@ def verify(run: Path, blocks: str | None, as_json: bool) -> int:
     """
     from nneft.ensemble.runs import read_run
     from nneft.ensemble.runs import verify as check
+    from nneft.ensemble.runs.blockfile import listed
+    from nneft.variance_reduction import control
 
-    found = read_run(run)
-    verdict = check(found, _chosen(blocks, found.count))
+    found = read_run(run, control=control)
+    there = [block for block in listed(found.blocks) if block < found.count]
+    verdict = check(found, there if blocks == "all" else _chosen(blocks, found.count))
     if as_json:
         click.echo(json.dumps(_report(found, verdict), allow_nan=False))
     else:
@@ -45,8 +48,8 @@ def verify(run: Path, blocks: str | None, as_json: bool) -> int:
 def _chosen(text: str | None, count: int) -> list[int] | None:
     if text is None:
         return None
-    if text in ("all", "none"):
-        return list(range(count)) if text == "all" else []
+    if text == "none":
+        return []
     chosen: set[int] = set()
     for entry in text.replace(" ", "").split(","):
         first, _, last = entry.partition("-")

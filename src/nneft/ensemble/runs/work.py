@@ -212,7 +212,7 @@ class _Telling:
 
     def __call__(self, finished: int) -> None:
         self.done += finished
-        if self.progress is not None and finished > 0:
+        if self.progress is not None and finished >= 0:
             self.progress(self.done, self.wanted)
 
 
