@@ -103,13 +103,19 @@ class Dask:
                 checked_address(listening, insecure=self.insecure)
                 yield client
             return
-        cluster = LocalCluster(
-            n_workers=self.workers,
-            threads_per_worker=1,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            silence_logs=logging.CRITICAL,
-        )
+        try:
+            cluster = LocalCluster(
+                n_workers=self.workers,
+                threads_per_worker=1,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",
+                silence_logs=logging.CRITICAL,
+            )
+        except RuntimeError as error:
+            raise ValueError(
+                f"Dask's workers do not start ({error}): a script that starts processes must do so "
+                'under if __name__ == "__main__":, and be a file'
+            ) from error
         with cluster, Client(cluster, set_as_default=False) as client:
             yield client
 
@@ -152,6 +158,7 @@ class _Sampling:
         self.address = client.scheduler_info()["address"]
         self.run, self.mark = cloudpickle.dumps(run), (__version__, run.digest)
         self.waiting: dict[Future[Any], int] = {}
+        self.fetched: dict[Future[Any], Ensemble | Failure] = {}
         self.done: Queue[Future[Any]] = Queue()
         self.lost: dict[int, str] = {}
         self.looked = self.seen = monotonic()
@@ -168,7 +175,9 @@ class _Sampling:
                     break
                 yield from self._finished()
         finally:
-            self.waiting.clear()  # futures that nobody holds are given up
+            # Futures that nobody holds are given up.
+            self.waiting.clear()
+            self.fetched.clear()
         if self.lost:
             block, reason = next(iter(self.lost.items()))
             raise EngineLost(
@@ -183,15 +192,26 @@ class _Sampling:
         future.add_done_callback(self.done.put)
 
     def _finished(self) -> Blocks:
-        """The next block that is finished, if one is before it is time to look around."""
+        """The blocks that are finished, if any are before it is time to look around."""
         try:
-            future = self.done.get(timeout=LOOK)
+            ready = [self.done.get(timeout=LOOK)]
         except Empty:
             return
-        block = self.waiting.pop(future)
-        found = self._result(future, block)
-        if found is not None:
-            yield block, found
+        with contextlib.suppress(Empty):
+            while True:
+                ready.append(self.done.get_nowait())
+        self._fetch(ready)
+        for future in ready:
+            block = self.waiting.pop(future)
+            found = self.fetched.pop(future, None) or self._result(future, block)
+            if found is not None:
+                yield block, found
+
+    def _fetch(self, ready: list[Future[Any]]) -> None:
+        """Get what can be got in one go: that takes less time than one by one."""
+        good = [future for future in ready if future.status == "finished"]
+        with contextlib.suppress(Exception):  # each says by itself what is wrong
+            self.fetched.update(zip(good, self.client.gather(good)))
 
     def _result(self, future: Future[Any], block: int) -> Ensemble | Failure | None:
         from distributed import KilledWorker
