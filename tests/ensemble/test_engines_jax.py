@@ -13,7 +13,7 @@ from nneft.activations import Activation
 from nneft.ensemble import plan as cutting
 from nneft.ensemble.chain import step
 from nneft.ensemble.engines import EngineLost, device
-from nneft.ensemble.runs import complete, open_run
+from nneft.ensemble.runs import complete, open_run, read_run
 from nneft.ensemble.sampling import checked, sampled_block
 from nneft.errors import NumericsError
 from nneft.network import Network
@@ -194,6 +194,10 @@ def test_a_run_by_any_number_of_threads(monkeypatch, tmp_path):
     assert runs[0].result.read_bytes() == runs[1].result.read_bytes()
     with pytest.raises(ValueError, match='arithmetic is "jax" there, "numpy" was asked for'):
         open_run(runs[0].folder, asked(arithmetic="numpy"), 900)
+    assert runs[0].notes == ()
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(device, "name", lambda: "NVIDIA H100")
+        assert read_run(runs[0].folder).notes == ("accelerator was cpu, is NVIDIA H100",)
     again = nneft.load(runs[0].result)
     assert again.sources[0].method == "chain, jax"
 

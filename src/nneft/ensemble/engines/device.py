@@ -45,6 +45,14 @@ def name() -> str:
     return found
 
 
+def about() -> dict[str, str]:
+    """What the last bits of numbers by JAX depend on here."""
+    try:
+        return {"jax": needed().jax.__version__, "accelerator": name()}
+    except ValueError:
+        return {"jax": "not installed", "accelerator": "none"}
+
+
 def needed() -> ModuleType:
     """The module that imports JAX.
 

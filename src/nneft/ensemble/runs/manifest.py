@@ -64,7 +64,7 @@ def text(made: Mapping[str, Any], command: Sequence[str]) -> str:
         "kind": "ensemble run",
         "settings": dict(made),
         "digest": digest(made),
-        "versions": versions(),
+        "versions": versions() | arithmetic(made),
         "device": device(),
         "command": list(command),
         "begun": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
@@ -75,6 +75,15 @@ def text(made: Mapping[str, Any], command: Sequence[str]) -> str:
 def versions() -> dict[str, str]:
     """What the numbers may depend on in their last bits."""
     return {"nneft": __version__, "numpy": np.__version__, "python": platform.python_version()}
+
+
+def arithmetic(made: Mapping[str, Any]) -> dict[str, str]:
+    """The same of JAX, where these settings are drawn by it."""
+    if made.get("arithmetic") != "jax":
+        return {}
+    from nneft.ensemble.engines.device import about
+
+    return about()
 
 
 def device() -> dict[str, Any]:
@@ -134,7 +143,7 @@ def differences(kept: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
 
 def elsewhere(manifest: Mapping[str, Any]) -> list[str]:
     """What differs between where the run began and here, so that last bits may differ too."""
-    now = versions() | {"processor": device()["processor"]}
+    now = versions() | {"processor": device()["processor"]} | arithmetic(manifest["settings"])
     then = dict(manifest["versions"]) | {"processor": manifest["device"].get("processor")}
     return [
         f"{name} was {then.get(name)}, is {here}"
