@@ -219,15 +219,29 @@ def control(net: Network, kernel: ArrayLike) -> Control:
             slopes = _slopes(net.activation, flow[layer - 2])
         response[layer - 1] = net.C_W[layer - 1] * slopes
 
-    def mean(layer: int, G: Array) -> Array:
+    centre = np.array([k[upper] for k in flow])
+    mean = _Mean(net, first, flow[min(1, net.depth - 1)])
+    return Control(mean, response, centre, batches.ACCURACY)
+
+
+class _Mean:
+    """``F_l(G)``: a `Control`'s ``mean``, which other processes can be sent."""
+
+    def __init__(self, net: Network, first: Array, second: Array) -> None:
+        self.made_of = (net, first, second)
+        self.products = batches.pair_products(net.activation, len(first))
+
+    def __call__(self, layer: int, G: Array) -> Array:
+        net, first, second = self.made_of
+        # That of the first layer, which is not random, was found by the methods for any size.
         if layer == 2 and len(G) == 1 and np.array_equal(G[0], first):
-            return flow[1][None]
+            return second[None]
         # F = C_b + C_W <sigma_a sigma_b>_G
-        found: Array = net.C_b[layer - 1] + net.C_W[layer - 1] * products(G)
+        found: Array = net.C_b[layer - 1] + net.C_W[layer - 1] * self.products(G)
         return found
 
-    centre = np.array([k[upper] for k in flow])
-    return Control(mean, response, centre, batches.ACCURACY)
+    def __reduce__(self) -> tuple[type, tuple[Network, Array, Array]]:
+        return _Mean, self.made_of
 
 
 def _flow(net: Network, first: Array, products: batches.PairProducts) -> list[Array]:

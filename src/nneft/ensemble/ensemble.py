@@ -209,7 +209,7 @@ class Ensemble:
         with np.errstate(over="ignore", under="ignore"):
             covariance = self._covariance()
             v4 = covariance * above
-        _no_underflow(self.moments, covariance)
+        _no_underflow(self.moments)
         zero = np.zeros(4 * (len(self.first_kernel),))
         if indices is not None:
             left, right, zero = at[indices[:2]], at[indices[2:]], np.zeros(())
@@ -321,9 +321,10 @@ class Ensemble:
         return index
 
 
-def _no_underflow(moments: Moments, covariance: Estimate) -> None:
+def _no_underflow(moments: Moments) -> None:
     """In its own units a variance is not lost; raise where it is when written out."""
-    variance = np.diagonal(covariance.mean, axis1=-2, axis2=-1)
+    with np.errstate(over="ignore", under="ignore"):
+        variance = np.ldexp(moments.square / (moments.count - 1), 2 * moments.exponent[:, None])
     lost = ((moments.square > 0.0) & (variance < np.finfo(np.float64).tiny)).any(axis=1)
     if lost.any():
         raise NumericsError(f"V_4 underflows double precision at layer {np.argmax(lost) + 2}")

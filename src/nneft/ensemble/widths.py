@@ -11,6 +11,8 @@ from nneft.ensemble.ensemble import Ensemble
 from nneft.ensemble.estimate import Estimate
 
 Array = NDArray[np.float64]
+#: Rounding of an estimate, relative: errors below it are not believed.
+ROUNDING = 1e-13
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +70,8 @@ def extrapolate(
     _check(ensembles, order, leading is not None)
     found = [of(ensemble) for ensemble in ensembles]
     mean, error = (np.stack([getattr(e, name) for e in found]) for name in ("mean", "error"))
+    # Reduced ensembles may have no other error than rounding.
+    error = np.where(error > 0.0, np.maximum(error, ROUNDING * np.abs(mean)), 0.0)
     known = None if leading is None else np.broadcast_to(np.asarray(leading), mean.shape[1:])
     # In units of the smallest width: t = n_min / n.
     widths = np.array([ensemble.widths[:-1] for ensemble in ensembles], dtype=np.float64)
