@@ -14,7 +14,7 @@ from nneft.ensemble.runs import disk
 
 SETTINGS = [
     *("--activation", "tanh", "--widths", "2,20,30,20", "--C-W", "1", "--C-b", "0.1"),
-    *("--inputs", "1,1;-1.4,2", "--networks", "700", "--seed", "3"),
+    *("--inputs", "1,1;-1.4,2", "--networks", "700", "--seed", "3", "--no-reduce"),
 ]
 Captured = pytest.CaptureFixture[str]
 
@@ -65,6 +65,7 @@ def test_without_a_folder_nothing_is_written(
         networks=700,
         seed=3,
         points=6,
+        reduce=False,
     )
     np.testing.assert_array_equal(report["V_4"], direct.V(4).mean)
     assert run(["sample", *SETTINGS, "--points", "6"]) == 0
@@ -130,7 +131,7 @@ def test_wrong_calls(
 def test_missing_settings_are_named(tmp_path: Path, capsys: Captured) -> None:
     assert run(["sample", "--run", str(tmp_path)]) == 2
     assert "holds no run: there is no manifest.json in it" in capsys.readouterr().err
-    assert run(["sample", *SETTINGS[:-4]]) == 2
+    assert run(["sample", *SETTINGS[:-5]]) == 2
     assert "--networks is missing" in capsys.readouterr().err
     assert run(["sample"]) == 2
     assert "--activation is missing" in capsys.readouterr().err
@@ -144,7 +145,7 @@ def test_a_full_disk_can_be_gone_on_from(
 
     def full(path: Path, content: bytes) -> None:
         written.append(path)
-        if len(written) > kept + 2:  # manifest and control are the first
+        if len(written) > kept + 1:  # the manifest is the first
             raise OSError(28, "No space left on device")
         write(path, content)
 
@@ -170,17 +171,17 @@ def test_blocks_that_fail_are_told_and_are_in_no_average(
         return samples
 
     monkeypatch.setitem(sampling.BLOCKS, "chain", broken)
-    assert sampled(tmp_path, "--no-reduce") == 3
+    assert sampled(tmp_path) == 3
     out, err = capsys.readouterr()
     assert "tanh, 636 networks" in out
     assert "block 2 failed: the kernel at layer 3, inputs (0, 0), is not finite" in err
     assert "64 networks of failed blocks are in no average" in err
     assert run(["verify", str(tmp_path), "--blocks", "2"]) == 0
     assert "block 2 sampled again: the same to the last bit" in capsys.readouterr().out
-    assert sampled(tmp_path, "--no-reduce", "--json") == 3
+    assert sampled(tmp_path, "--json") == 3
     assert [f["block"] for f in json.loads(capsys.readouterr().out)["failed"]] == [2]
     for task, code in ((0, 3), (1, 0)):
-        options = ["--no-reduce", "--task", str(task), "--of", "2", "--json"]
+        options = ["--task", str(task), "--of", "2", "--json"]
         assert sampled(tmp_path / "shared", *options) == code
         assert len(json.loads(capsys.readouterr().out)["failed"]) == (code == 3)
 
@@ -225,7 +226,7 @@ UNTIL = ["--until", "V4 < 10%"]
 
 def test_until_ends_where_it_is_accurate(tmp_path: Path, capsys: Captured) -> None:
     folders = [tmp_path / name for name in ("one", "three", "shared")]
-    most = ["--networks", "20000", "--no-reduce", *UNTIL]
+    most = ["--networks", "20000", *UNTIL]
     assert sampled(folders[0], *most, "--threads", "1") == 0
     out, err = capsys.readouterr()
     assert "V4 < 10% is reached\n" in out and " of 10%\n" in err
@@ -259,7 +260,7 @@ def test_until_ends_where_it_is_accurate(tmp_path: Path, capsys: Captured) -> No
 
 def test_a_cap_that_is_not_enough_is_said(tmp_path: Path, capsys: Captured) -> None:
     for where in (["--run", str(tmp_path)], []):
-        assert run(["sample", *SETTINGS, "--no-reduce", "--until", "V4 < 1%", *where]) == 0
+        assert run(["sample", *SETTINGS, "--until", "V4 < 1%", *where]) == 0
         out, err = capsys.readouterr()
         assert "nneft: V4 < 1% is not reached with all networks there may be: V4[" in err
         assert "reached" not in out
@@ -268,7 +269,7 @@ def test_a_cap_that_is_not_enough_is_said(tmp_path: Path, capsys: Captured) -> N
 
 
 def test_reduced_ensembles_tell_their_gain(tmp_path: Path, capsys: Captured) -> None:
-    assert sampled(tmp_path, "--json") == 0
+    assert sampled(tmp_path, "--reduce", "--json") == 0
     report = json.loads(capsys.readouterr().out)
     kept = nneft.load(tmp_path / "result.nc")
     assert isinstance(kept, nneft.Ensemble) and report["reduced"]
@@ -276,13 +277,14 @@ def test_reduced_ensembles_tell_their_gain(tmp_path: Path, capsys: Captured) -> 
     np.testing.assert_array_equal(report["gain_V_4"], gain["V_4"])
     assert report["gain_kernel"][1] == [[None, None], [None, None]]  # exact
     np.testing.assert_array_equal(report["gain_kernel"][2], gain["kernel"][2])
-    assert sampled(tmp_path) == 0
+    assert sampled(tmp_path, "--reduce") == 0
     out = capsys.readouterr().out
     assert "gain <G>[0,1]" in out and "gain V_4[0,0,0,0]" in out and "exact" in out
-    assert sampled(tmp_path, "--no-reduce") == 2
+    assert sampled(tmp_path) == 2
     assert "reduce is true there, false was asked for" in capsys.readouterr().err
-    assert run(["sample", *SETTINGS, "--no-reduce", "--json"]) == 0
+    assert run(["sample", *SETTINGS, "--json"]) == 0
     plain = json.loads(capsys.readouterr().out)
     assert not plain["reduced"] and plain["gain_V_4"] is None
     assert run(["verify", str(tmp_path), "--blocks", "all"]) == 0
-    assert capsys.readouterr().out.count("sampled again: the same to the last bit") == 11
+    again = capsys.readouterr().out.count("sampled again: the same to the last bit")
+    assert again == report["blocks"] > 11  # each takes longer, and holds fewer networks

@@ -351,7 +351,7 @@ def test_sums_that_overflow_fail_by_name():
 def test_nothing_but_failures_is_no_result(tmp_path):
     net = Network((2, 20, 20), "exp(x*x)", 1e6)
     run = open_run(tmp_path, asked(net), NETWORKS)
-    with pytest.raises(NumericsError, match="all 4 blocks of .* failed: the kernel at layer"):
+    with pytest.raises(NumericsError, match=r"all \d blocks of .* failed: the kernel at layer"):
         complete(run)
     assert not run.result.exists()
 
@@ -398,7 +398,8 @@ def slow(path, content):
 disk.write = slow
 from nneft.cli.main import main
 main(["sample", "--activation", "tanh", "--widths", "2,20,30,20", "--C-W", "1", "--C-b", "0.1",
-      "--inputs", "1,1;-1.4,2", "--networks", "{networks}", "--seed", "3", *sys.argv[1:]])
+      "--inputs", "1,1;-1.4,2", "--networks", "{networks}", "--seed", "3", "--no-reduce",
+      *sys.argv[1:]])
 """
 COMMAND = [sys.executable, "-c", SCRIPT.format(small=SMALL, networks=NETWORKS)]
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import closing
+from math import comb
 from typing import TYPE_CHECKING
 
 from nneft.ensemble import plan as cutting
@@ -32,8 +33,24 @@ Watch = Callable[[int, list[Reading]], object]
 
 def piece(plan: Plan) -> int:
     """Networks in a piece: whole blocks of the plan, about a second of work."""
-    one = plan.block * plan.work
-    return plan.block * max(1, min(TOGETHER, TOGETHER * cutting.BLOCK // one))
+    second = TOGETHER * cutting.BLOCK
+    return plan.block * max(1, min(TOGETHER, second // (plan.block * cost(plan))))
+
+
+def cost(plan: Plan) -> int:
+    """What a network takes, in random numbers with their activations (15 ns); roughly.
+
+    To its random numbers come its sums over pairs of pairs of inputs; where estimates are reduced,
+    as many again, conditional means for every pair, and the spread over neurons.
+    """
+    count, layers = len(plan.kernel), max(1, plan.network.depth - 1)
+    pairs = count * (count + 1) // 2
+    sums = sum(comb(pairs + k - 1, k) for k in range(3, plan.points // 2 + 1))
+    sums += pairs**2 if plan.points >= 4 else 0
+    extra = 0
+    if plan.control is not None:
+        extra = layers * (sums + 30 * pairs) + sum(count * n // 4 for n in plan.hidden)
+    return plan.work + layers * sums + extra
 
 
 def is_look(pieces: int) -> bool:

@@ -159,8 +159,8 @@ class _Folder:
         else:
             path = write_block(self.run.blocks, self.run.digest, block, arrays_of(found))
         self.held.setdefault(block, [path])
-        self.tell(self.run.networks_in(block))
         self.advance()
+        self.tell(self.run.networks_in(block))
 
     def advance(self) -> None:
         """Merge what is there without a gap."""
