@@ -61,7 +61,7 @@ def chosen_engine(
     return Dask(dask, insecure=insecure)
 
 
-def chosen_arithmetic(given: dict[str, Any], gpu: bool) -> None:
+def checked_gpu(given: dict[str, Any]) -> None:
     """Put what ``--gpu`` means among the settings that are given, if any are.
 
     Raises
@@ -69,8 +69,6 @@ def chosen_arithmetic(given: dict[str, Any], gpu: bool) -> None:
     ValueError
         There is no GPU, or NumPy is wanted on one.
     """
-    if not gpu:
-        return
     if given["arithmetic"] == "numpy":
         raise ValueError("--gpu samples with JAX: leave out --arithmetic numpy")
     from nneft.ensemble.engines.device import need_gpu
@@ -80,7 +78,12 @@ def chosen_arithmetic(given: dict[str, Any], gpu: bool) -> None:
         given["arithmetic"] = "jax"
 
 
-def again(dask: str | None, insecure: bool) -> list[str]:
+def again(engine: Engine | None) -> list[str]:
     """The same engine, in the words of the command line."""
-    there = [] if dask is None else ["--dask", dask]
-    return [*there, *(["--insecure"] if insecure else [])]
+    if engine is None:
+        return []
+    from nneft.ensemble.engines import Dask
+
+    if not isinstance(engine, Dask):
+        raise TypeError(f"an engine of the command line was wanted, got {engine!r}")
+    return ["--dask", str(engine.where), *(["--insecure"] if engine.insecure else [])]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nneft.cli.engines import again
 from nneft.cli.estimates import show, show_json, wanted
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ class Kept:
 
     def _again(self, share: Share | None) -> list[str]:
         task = [] if share is None else ["--task", str(share.task), "--of", str(share.of)]
-        return ["nneft", "sample", "--run", str(self.run.folder), *task]
+        return ["nneft", "sample", "--run", str(self.run.folder), *task, *again(self.engine)]
 
 
 def _listed(failed: Sequence[Failure]) -> list[dict[str, Any]]:

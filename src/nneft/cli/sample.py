@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nneft.cli.engines import checked_gpu, chosen_engine, engine_options
 from nneft.cli.estimates import show, wanted
 from nneft.cli.kept import Kept
 
 if TYPE_CHECKING:
-    from nneft.ensemble.plan import Method, Plan, Precision
+    from nneft.ensemble.plan import Arithmetic, Method, Plan, Precision
     from nneft.ensemble.runs import Run, Share
 
 EPILOG = """--until ends where every error is small enough, --networks is then the most it may take:
@@ -30,8 +31,12 @@ An array of jobs on a shared folder: the same command with --task 0 --of 100, ..
 in any order and at the same time; then nneft sample --run FOLDER --gather. With --until tasks end
 once what all of them finished is accurate enough.
 
+Other engines change no bit either: --dask 4, or --dask tls://host:8786 for the workers of a Dask
+scheduler, which need no shared folder. --gpu draws other numbers of the same law: it is a setting.
+
 Exit codes: 0 done; 2 a wrong call; 3 some blocks gave NaN or infinity (they are named and in no
-average); 4 interrupted, or blocks are missing: go on with the same command."""
+average); 4 interrupted, a scheduler or GPU gave up, or blocks are missing: go on with the same
+command."""
 
 
 @click.command(epilog=EPILOG)
@@ -63,6 +68,7 @@ average); 4 interrupted, or blocks are missing: go on with the same command."""
 )
 @click.option("--run", "folder", type=click.Path(path_type=Path), help="Folder to keep it in.")
 @click.option("--threads", type=int, help="By default one for each processor.")
+@engine_options
 @click.option("--task", type=int, help="This job's number, 0 to K-1; with --of K and --run.")
 @click.option("--of", type=int, help="Number of jobs that share the run.")
 @click.option("--gather", is_flag=True, help="Merge the blocks that the jobs left; sample nothing.")
@@ -70,6 +76,9 @@ average); 4 interrupted, or blocks are missing: go on with the same command."""
 def sample(
     folder: Path | None,
     threads: int | None,
+    gpu: bool,
+    dask: str | None,
+    insecure: bool,
     task: int | None,
     of: int | None,
     gather: bool,
@@ -84,9 +93,15 @@ def sample(
     share = _share(folder, task, of, gather)
     if threads is not None and threads < 1:
         raise ValueError(f"--threads must be 1 or more, got {threads}")
+    engine = chosen_engine(dask, insecure, threads, folder)
+    if gpu:
+        checked_gpu(given)
     if folder is None:
         return _in_memory(given, threads, as_json)
-    return Kept(_run(folder, given), share, gather, threads, None, as_json).do()
+    run = _run(folder, given)
+    if gpu and run.plan.arithmetic != "jax":
+        raise ValueError(f"the numbers of {folder} are NumPy's: go on without --gpu")
+    return Kept(run, share, gather, threads, engine, as_json).do()
 
 
 def _one_blas_thread() -> None:
@@ -137,7 +152,8 @@ def _plan(given: dict[str, Any]) -> tuple[Plan, int]:
     net, start = made.network(), (made.inputs, made.kernel)
     method: Method = given["method"] or "chain"
     dtype: Precision = given["dtype"] or "float64"
-    reduction = chosen(net, *start, networks, (method, dtype, "numpy"), given["reduce"])
+    arithmetic: Arithmetic = given["arithmetic"] or "numpy"
+    reduction = chosen(net, *start, networks, (method, dtype, arithmetic), given["reduce"])
     plan = checked(
         net,
         *start,
@@ -146,7 +162,8 @@ def _plan(given: dict[str, Any]) -> tuple[Plan, int]:
         dtype,
         None,
         4 if given["points"] is None else given["points"],
-        control=reduction,
+        arithmetic,
+        reduction,
     )
     return plan, networks
 
