@@ -1,10 +1,12 @@
 """``<G>`` and ``V_4`` with their leading fluctuations taken out: the sums, and what they give."""
 
 from dataclasses import dataclass, replace
+from math import isqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nneft.conventions import pairs
 from nneft.ensemble.accumulate import Moments
 from nneft.ensemble.cumulants import CentralSums, jackknife_error
 from nneft.ensemble.estimate import Estimate, covariance_estimate, mean_estimate
@@ -67,18 +69,34 @@ class Reduction:
     def kernel(self) -> Estimate:
         """(L-1, P) ``<G> = c + <H>``; its variance is ``s^2 / M`` with the unbiased ``s^2``.
 
+        The error counts in what conditional means are off by, which is all there is where nothing
+        fluctuates: at layer 2.
+
         Raises
         ------
         ValueError
             for fewer than three networks.
         """
-        whole, m = self._whole(self.first), self.networks
-        size = self.centre.shape[-1]
-        own = dense_places(size, 2)[range(size), range(size)]
-        square = whole.sums[0][0][:, own]
-        unit = self._unit(self.first, 1)
+        whole, unit = self._whole(self.first), self._unit(self.first, 1)
         mean = self.centre[1:] + np.ldexp(whole.mean[0], unit)
-        return Estimate(mean, np.ldexp(np.sqrt(square / (m - 1) / m), unit), m)
+        return Estimate(mean, np.hypot(self._spread(), self._inaccuracy()), self.networks)
+
+    def _spread(self) -> Array:
+        """(L-1, P) the standard error of ``<H>``."""
+        m, size = self.networks, self.centre.shape[-1]
+        own = dense_places(size, 2)[range(size), range(size)]
+        square = self._whole(self.first).sums[0][0][:, own]
+        spread: Array = np.ldexp(np.sqrt(square / (m - 1) / m), self._unit(self.first, 1))
+        return spread
+
+    def _inaccuracy(self) -> Array:
+        """(L-1, P) what conditional means add up to: ``(l - 1) accuracy sqrt(c_aa c_bb)``."""
+        depth, size = self.centre.shape
+        a, b = np.array(pairs(isqrt(2 * size))).T
+        root = np.sqrt(self.centre[:, a == b])
+        layers = np.arange(depth)[:, None]
+        found = self.accuracy * layers * root[:, a] * root[:, b]
+        return np.asarray(found[1:], dtype=np.float64)
 
     def covariance(self) -> Estimate:
         """(L-1, M_2) ``Cov(G_A, G_B)`` over multisets of two pairs, unbiased; errors by groups.
@@ -101,7 +119,7 @@ class Reduction:
 
         (L-1, P) for ``<G>``, (L-1, M_2) for ``V_4`` or None.
         """
-        kernel = _gain(mean_estimate(plain).error, self.kernel().error)
+        kernel = _gain(mean_estimate(plain).error, self._spread())
         if self.second is None or plain.co is None:
             return kernel, None
         a, b = multisets(self.centre.shape[-1], 2).T
