@@ -176,7 +176,8 @@ def helps(net: Network, first: Array, networks: int) -> bool:
     hidden, count = net.widths[1:-1], len(first)
     if not hidden or networks < FEWEST or count > MOST_INPUTS or min(hidden) < NARROWEST:
         return False
-    if len(hidden) > DEEPEST * min(hidden):
+    held = 8 * len(hidden) * sampling.reduced_sums(count * (count + 1) // 2)
+    if len(hidden) > DEEPEST * min(hidden) or held > sampling.MEMORY // 2:
         return False
     try:
         flow = _flow(net, first, batches.pair_products(net.activation, count))

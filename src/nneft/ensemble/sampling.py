@@ -335,6 +335,11 @@ def _check_control(plan: Plan, control: Control) -> None:
         )
 
 
+def reduced_sums(pairs: int) -> int:
+    """Numbers that the sums of a reduction hold for a layer, while two of them merge."""
+    return 4 * GROUPS * pairs * (pairs + 1)
+
+
 def sums_memory(plan: Plan) -> int:
     """Bytes that the sums over pairs of pairs need while blocks merge; at least 1."""
     pairs = len(plan.kernel) * (len(plan.kernel) + 1) // 2
@@ -346,7 +351,7 @@ def sums_memory(plan: Plan) -> int:
         distinct = sum(comb(pairs + k - 1, k) for k in range(2, plan.points // 2 + 1))
         needed += 4 * GROUPS * distinct
     if plan.control is not None:
-        needed += (4 * GROUPS + plan.block) * pairs * (pairs + 1)
+        needed += reduced_sums(pairs)
     return 8 * (plan.network.depth - 1) * needed + 1
 
 
