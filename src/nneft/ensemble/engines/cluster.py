@@ -110,6 +110,7 @@ class Dask:
                 host="127.0.0.1",
                 dashboard_address="127.0.0.1:0",
                 silence_logs=logging.CRITICAL,
+                preload=["nneft.ensemble.engines.worker"],
             )
         except RuntimeError as error:
             raise ValueError(
