@@ -28,7 +28,8 @@ def one_input(net, kernel, factor=1.0):
         slope = (s * s * (NODES**2 - 1)) @ WEIGHTS / (2 * flow[-1])
         response.append(net.C_W[layer - 1] * slope)
         flow.append(net.C_b[layer - 1] + net.C_W[layer - 1] * (s * s) @ WEIGHTS)
-    return Control(mean, np.array(response)[:, None, None], np.array(flow)[:, None])
+    # 80 nodes are good to 4e-10 of tanh's average.
+    return Control(mean, np.array(response)[:, None, None], np.array(flow)[:, None], 1e-9)
 
 
 def exact(net, kernel):
@@ -49,7 +50,7 @@ def test_a_hundredth_of_the_networks(reduced):
     assert np.all(gain["V_4"][0] == 1)
     # At layer 2 the conditional mean is a constant: no error is left but that of its arithmetic.
     assert gain["kernel"][1, 0, 0] == np.inf
-    assert 0.0 < reduced.kernel.error[1, 0, 0] < 1e-12
+    assert 0.0 < reduced.kernel.error[1, 0, 0] < 1e-9
 
 
 def test_unbiased_at_its_own_precision(reduced):
