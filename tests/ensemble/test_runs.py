@@ -3,9 +3,6 @@
 import json
 import os
 import random
-import signal
-import subprocess
-import sys
 import threading
 import time
 from dataclasses import dataclass, replace
@@ -384,73 +381,6 @@ def test_forgotten_temporary_files_are_swept_away(tmp_path):
         os.utime(run.blocks / name, (time.time() - age,) * 2)
     begun(tmp_path)
     assert [path.name for path in run.blocks.iterdir()] == [".new.tmp"]
-
-
-SCRIPT = """
-import sys, time
-from nneft.ensemble import plan
-from nneft.ensemble.runs import disk
-plan.BLOCK = {small}
-write = disk.write
-def slow(path, content):
-    time.sleep(0.03)
-    write(path, content)
-disk.write = slow
-from nneft.cli.main import main
-main(["sample", "--activation", "tanh", "--widths", "2,20,30,20", "--C-W", "1", "--C-b", "0.1",
-      "--inputs", "1,1;-1.4,2", "--networks", "{networks}", "--seed", "3", "--no-reduce",
-      *sys.argv[1:]])
-"""
-COMMAND = [sys.executable, "-c", SCRIPT.format(small=SMALL, networks=NETWORKS)]
-
-
-def started(folder, *options):
-    command = [*COMMAND, "--run", str(folder), *options]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-
-
-def until_blocks(process, folder, count):
-    """Wait until so many blocks are there, or the process has ended."""
-    while process.poll() is None:
-        blocks = folder / "blocks"
-        if blocks.is_dir() and len(list(blocks.glob("0*.npz"))) >= count:
-            return
-        time.sleep(0.002)
-
-
-def test_killed_at_random_times(undisturbed, tmp_path):
-    rng = random.Random(7)
-    for attempt in range(4):
-        process = started(tmp_path, "--threads", str(attempt % 3 + 1))
-        until_blocks(process, tmp_path, 2 * attempt + 1)
-        time.sleep(rng.uniform(0.0, 0.04))
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        assert process.returncode == -signal.SIGKILL
-        assert not (tmp_path / "result.nc").exists()
-    process = started(tmp_path, "--threads", "2")
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 0, err
-    assert (tmp_path / "result.nc").read_bytes() == undisturbed
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_told_to_stop(number, undisturbed, tmp_path):
-    process = started(tmp_path, "--threads", "1")
-    until_blocks(process, tmp_path, 2)
-    process.send_signal(number)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 4, err
-    assert f"of 11 blocks are kept in {tmp_path}" in err
-    assert f"go on with: nneft sample --run {tmp_path}\n" in err
-    assert "Traceback" not in err
-    run = begun(tmp_path)
-    assert 2 <= len(listed(run.blocks)) < 11
-    assert not list(run.blocks.glob(".*"))
-    complete(run)
-    assert run.result.read_bytes() == undisturbed
 
 
 def test_the_result_names_no_place_time_or_worker(undisturbed, tmp_path):

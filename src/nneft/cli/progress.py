@@ -157,13 +157,16 @@ class _Lines:
     def __init__(self, console: Console) -> None:
         self.console = console
         self.begun = self.following = monotonic()
+        self.last = ""
 
     def __call__(self, now: Sampling, final: bool) -> None:
         if monotonic() < self.following and not final:
             return
         self.following = monotonic() + max(PAUSE, SHARE * (monotonic() - self.begun))
-        if final or now.done:
-            self.console.print(f"sampling: {now.told()}", highlight=False, soft_wrap=True)
+        line = f"sampling: {now.told()}"
+        if now.done and line != self.last:
+            self.console.print(line, highlight=False, soft_wrap=True)
+        self.last = line
 
 
 class _Bar:
