@@ -199,6 +199,17 @@ def test_orders_in_the_width():
     assert np.all(errors[True] < 0.1 * errors[False])
 
 
+def test_a_callable_that_overflows_where_no_neuron_is():
+    """Averages reach further out than samples, and warn no more than these."""
+    own = nneft.Activation(lambda x: x / (1.0 + np.exp(-x)), name="own")
+    nets = [nneft.Network((2, *[32] * 3), a, 2.0) for a in (own, "silu")]
+    for size in (1.0, 3e4):
+        found, known = (
+            nneft.sample(n, kernel=size, networks=200, seed=1, reduce=True).kernel for n in nets
+        )
+        np.testing.assert_allclose(found.mean, known.mean, rtol=1e-9)
+
+
 def test_one_signature():
     """What the sampler takes, but for the control, which is found."""
     ours, theirs = (inspect.signature(f).parameters for f in (nneft.sample, ensemble.sample))

@@ -180,9 +180,12 @@ def helps(net: Network, first: Array, networks: int) -> bool:
     if len(hidden) > DEEPEST * min(hidden) or held > sampling.MEMORY // 2:
         return False
     try:
-        flow = _flow(net, first, batches.pair_products(net.activation, count))
-        # Of the first layer, which is not random, no averages are asked for while sampling.
-        dear = sum(batches.work(net.activation, count, 2.0 * np.diag(k).max()) for k in flow[1:-1])
+        # Averages reach out to where an activation may overflow, which is looked for.
+        with np.errstate(all="ignore"):
+            flow = _flow(net, first, batches.pair_products(net.activation, count))
+            # Of the first layer, which is not random, no averages are asked for while sampling.
+            variances = [2.0 * np.diag(kernel).max() for kernel in flow[1:-1]]
+            dear = sum(batches.work(net.activation, count, v) for v in variances)
     except (ValueError, NumericsError):
         return False
     return bool(dear <= DEAREST * count * sum(hidden))
@@ -210,12 +213,13 @@ def control(net: Network, kernel: ArrayLike) -> Control:
     """
     first = net.first_kernel(None, kernel)
     products = batches.pair_products(net.activation, len(first))
-    flow = _flow(net, first, products)
+    with np.errstate(all="ignore"):
+        flow = _flow(net, first, products)
     upper = np.triu_indices(len(first))
     response = np.zeros((net.depth, len(upper[0]), len(upper[0])))
     # The first layer does not fluctuate, and its kernel may be singular.
     for layer in range(3, net.depth + 1):
-        with at_layer(layer):
+        with at_layer(layer), np.errstate(all="ignore"):
             # chi_A;B = C_W d<s_A>/dK_B                                            BCCZ (24)
             slopes = _slopes(net.activation, flow[layer - 2])
         response[layer - 1] = net.C_W[layer - 1] * slopes
@@ -249,7 +253,7 @@ def _flow(net: Network, first: Array, products: batches.PairProducts) -> list[Ar
     """``K_0`` of layers 1..L; that of layer 2 by the methods for kernels of any size."""
     flow = [first]
     for layer in range(2, net.depth + 1):
-        with at_layer(layer), np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        with at_layer(layer):
             if layer == 2:
                 averages = expectations.pair_products(net.activation, first).values
             else:

@@ -40,8 +40,8 @@ ACCURACY = 1e-13
 #: What the spacing of the nodes is chosen for, as a negative logarithm, and the share of
 #: ``<sigma^2>`` beyond the last term.
 DIGITS, TAIL = 36.0, 3e-14
-#: Most nodes and terms of a level; values of an activation held at once.
-MOST_NODES, MOST_TERMS = 4096, 2048
+#: Most nodes of a level, and nodes times terms; values of an activation held at once.
+MOST_NODES, MOST_ENTRIES = 4096, 2_000_000
 ENTRIES = 2**16
 
 
@@ -293,7 +293,7 @@ def _panels(activation: Activation, variance: float, finer: float) -> _Level:
 
 
 def _check_size(activation: Activation, variance: float, nodes: int, terms: int) -> None:
-    if nodes > MOST_NODES or terms > MOST_TERMS:
+    if nodes > MOST_NODES or nodes * terms > MOST_ENTRIES:
         raise NumericsError(
             f"the variance {variance:.3g} is too large for fast averages of {activation.name}, "
             f"which varies over a length of {activation.scale:.3g}: {nodes} nodes and {terms} terms"
