@@ -46,6 +46,7 @@ def test_defaults_are_the_papers(
         "seed": 0,
         "workers": None,
         "formats": ["png", "pdf"],
+        "arithmetic": "numpy",
     }
     lines = err.splitlines()
     assert len(lines) == 12 and "sampling: 30,000/60,000 networks, 1,520/s, 0:20 left" in lines
@@ -59,6 +60,17 @@ def test_options_and_json(called: dict[str, Any], capsys: pytest.CaptureFixture[
     assert report["summary"] == {"pulls": [0.5]} and report["interrupted"] is False
     assert (called["networks"], called["groups"], called["seed"]) == (1000, 5, 3)
     assert (called["workers"], called["formats"]) == (1, ["svg", "pdf"])
+
+
+def test_a_gpu_or_not_at_all(
+    called: dict[str, Any], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("jax", reason="the extra [gpu] is not installed")
+    assert run(["reproduce", "--gpu"]) == 2
+    assert "JAX finds no GPU here" in capsys.readouterr().err and "out" not in called
+    monkeypatch.setattr("nneft.ensemble.engines.device.need_gpu", lambda: None)
+    assert run(["reproduce", "--gpu"]) == 0
+    assert called["arithmetic"] == "jax"
 
 
 def test_an_interruption_still_tells_what_was_finished(

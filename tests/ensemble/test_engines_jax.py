@@ -17,6 +17,8 @@ from nneft.ensemble.runs import complete, open_run, read_run
 from nneft.ensemble.sampling import checked, sampled_block
 from nneft.errors import NumericsError
 from nneft.network import Network
+from nneft.reproduce import Experiment
+from nneft.reproduce.sampling import sampling
 
 jax = pytest.importorskip("jax", reason="the extra [gpu] is not installed")
 
@@ -245,6 +247,15 @@ def test_sampled_by_name(tmp_path):
         nneft.sample(NET, INPUTS, **settings, reduce=True)
     with pytest.raises(ValueError, match="an engine samples into a folder: give run=folder"):
         nneft.sample(NET, INPUTS, **settings, engine=object())
+
+
+def test_the_papers_experiment(monkeypatch):
+    monkeypatch.setattr(cutting, "DEVICE_CHUNK", 2**10)
+    small = Experiment(width=8, depth=3)
+    blocks = sampling(small, networks=2400, groups=2, seed=1, workers=1, arithmetic="jax")
+    found = [(index, block.networks, block.sources[0].method) for index, block in blocks]
+    # Rounds are groups: no shorter ones, which would leave groups of networks half empty.
+    assert found == 2 * [(index, 1200, "chain, jax") for index in range(6)]
 
 
 def test_wrong_calls(monkeypatch):

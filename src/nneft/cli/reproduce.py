@@ -32,6 +32,7 @@ EPILOG = (
 @click.option("--groups", default=10, show_default=True, help="Groups that they are drawn in.")
 @click.option("--seed", default=0, show_default=True, help="The same seed gives the same numbers.")
 @click.option("--workers", type=int, help="Threads; by default one for each processor.")
+@click.option("--gpu", is_flag=True, help="Sample with JAX, on a GPU or not at all.")
 @click.option("--formats", default="png,pdf", show_default=True, help="Of png, pdf and svg.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 @click.pass_context
@@ -42,6 +43,7 @@ def reproduce(
     groups: int,
     seed: int,
     workers: int | None,
+    gpu: bool,
     formats: str,
     as_json: bool,
 ) -> None:
@@ -53,6 +55,10 @@ def reproduce(
     from nneft.cli.progress import shown
     from nneft.reproduce import reproduce as run_experiment
 
+    if gpu:
+        from nneft.ensemble.engines.device import need_gpu
+
+        need_gpu()
     with shown() as progress:
         report = run_experiment(
             out,
@@ -62,6 +68,7 @@ def reproduce(
             workers=workers,
             formats=[entry.strip() for entry in formats.split(",")],
             progress=progress,
+            arithmetic="jax" if gpu else "numpy",
         )
     _print_json(report) if as_json else _print_text(report)
     if report.interrupted:

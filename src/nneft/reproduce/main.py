@@ -1,11 +1,13 @@
 """From the experiment to a folder of figures and data."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
 from nneft._version import __version__
+from nneft.ensemble import Ensemble
+from nneft.ensemble.plan import Arithmetic
 from nneft.reproduce.book import Plate, plates
 from nneft.reproduce.curves import four_point, two_point
 from nneft.reproduce.experiment import PAPER, Experiment, Setting
@@ -28,6 +30,7 @@ def reproduce(
     formats: Sequence[str] = ("png", "pdf"),
     progress: Callable[[Progress], object] | None = None,
     experiment: Experiment = PAPER,
+    arithmetic: Arithmetic = "numpy",
 ) -> Report:
     """Run BCCZ's numerical experiment and draw its Figures 1-5, theory over simulation.
 
@@ -50,6 +53,8 @@ def reproduce(
         Called with a `Progress` when something was finished, from the calling thread.
     experiment
         Another experiment of the same kind: widths, depth, inputs, initializations.
+    arithmetic
+        ``"numpy"``, or ``"jax"`` to sample on JAX's default device, a GPU where there is one.
 
     Returns
     -------
@@ -76,11 +81,21 @@ def reproduce(
         setting: theory(experiment, setting)
         for setting in told.over("theory", experiment.settings, lambda s: s.name)
     }
-    sampled, interrupted = _sample(experiment, networks, groups, seed, workers, told)
+    told.start("sampling", networks * len(experiment.settings))
+    blocks = sampling(
+        experiment,
+        networks=networks,
+        groups=groups,
+        seed=seed,
+        workers=workers,
+        arithmetic=arithmetic,
+    )
+    sampled, interrupted = _sample(experiment, blocks, networks // groups, told)
     book = _book(experiment, known, sampled)
     summary = {
         "nneft_version": __version__,
         "seed": seed,
+        "arithmetic": arithmetic,
         "networks_wanted": networks,
         "groups_wanted": groups,
         "interrupted": interrupted,
@@ -125,22 +140,18 @@ def _checked(networks: int, groups: int, seed: int, formats: Sequence[str]) -> t
 
 def _sample(
     experiment: Experiment,
-    networks: int,
-    groups: int,
-    seed: int,
-    workers: int | None,
+    blocks: Generator[tuple[int, Ensemble], None, None],
+    size: int,
     told: Teller,
 ) -> tuple[dict[Setting, Sampled], bool]:
-    """All ensembles, and whether an interruption cut them short."""
+    """All ensembles, in groups of one size, and whether an interruption cut them short."""
     settings = experiment.settings
     sampled = {setting: Sampled() for setting in settings}
-    told.start("sampling", networks * len(settings))
-    blocks = sampling(experiment, networks=networks, groups=groups, seed=seed, workers=workers)
     try:
         with closing(blocks):
             for index, block in blocks:
                 setting = settings[index]
-                sampled[setting] = sampled[setting].plus(block, networks // groups)
+                sampled[setting] = sampled[setting].plus(block, size)
                 told.more(block.networks, setting.name)
     except KeyboardInterrupt:
         if all(s.total is None for s in sampled.values()):

@@ -7,6 +7,7 @@ from functools import reduce
 import numpy as np
 
 from nneft.ensemble import Ensemble, sample_blocks
+from nneft.ensemble.plan import Arithmetic
 from nneft.reproduce.experiment import Experiment
 
 #: Networks of one setting sampled in a row: the paper's group.
@@ -45,23 +46,32 @@ class Sampled:
 
 
 def sampling(
-    experiment: Experiment, *, networks: int, groups: int, seed: int, workers: int | None
+    experiment: Experiment,
+    *,
+    networks: int,
+    groups: int,
+    seed: int,
+    workers: int | None,
+    arithmetic: Arithmetic = "numpy",
 ) -> Generator[tuple[int, Ensemble], None, None]:
     """Blocks of networks with the place of their setting.
 
     Group by group, each in rounds of `ROUND` networks of every setting in turn: an interruption
-    leaves all figures with nearly the same statistics.
+    leaves all figures with nearly the same statistics. JAX's devices are fast and want more at a
+    time: a round is a group.
     """
     size = networks // groups
+    at_once = ROUND if arithmetic == "numpy" else size
     for group in range(groups):
-        for start in range(0, size, ROUND):
+        for start in range(0, size, at_once):
             for index, setting in enumerate(experiment.settings):
                 blocks = sample_blocks(
                     experiment.network(setting),
                     experiment.x,
-                    networks=min(ROUND, size - start),
+                    networks=min(at_once, size - start),
                     seed=round_seed(seed, index, group, start),
                     workers=workers,
+                    arithmetic=arithmetic,
                 )
                 for block in blocks:
                     yield index, block
