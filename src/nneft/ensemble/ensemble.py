@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 NAMES = {"kernel": "<G>", "V_4": "V_4"}
+#: A gain beyond this is one of rounding.
+EXACT = 1e12
 
 
 @dataclass(frozen=True, order=True)
@@ -294,8 +296,12 @@ class Ensemble:
             found = self.gain
         except (ValueError, NumericsError):
             return ", reduced"
-        least = [f"{NAMES[name]} {values[-1].min():.3g}" for name, values in found.items()]
-        return f", reduced: {', '.join(least)} times fewer networks or more"
+        least = {NAMES[name]: values[-1].min() for name, values in found.items()}
+        # What is left of an exact mean is rounding.
+        told = [
+            f"{name} {gain:.3g}" if gain < EXACT else f"{name} any" for name, gain in least.items()
+        ]
+        return f", reduced: {', '.join(told)} times fewer networks or more"
 
     def _need_two(self) -> None:
         if self.networks < 2:
