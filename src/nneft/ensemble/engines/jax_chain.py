@@ -144,8 +144,7 @@ def normals(key: Any, network: Any, count: int, n: int, dtype: str) -> Any:
     within = jnp.arange(count * each, dtype=jnp.uint64).reshape(count, each)
     counter = network[:, None, None] * (count * each) + within
     high, low = (counter >> 32).astype(jnp.uint32), counter.astype(jnp.uint32)
-    keys = (jnp.broadcast_to(word, low.shape) for word in key)
-    x, y = threefry(*keys, high, low)
+    x, y = threefry(key[0], key[1], high, low)
     if dtype == "float64":
         odd = (x.astype(jnp.int64) << 21) | (y.astype(jnp.int64) >> 11) | 1
         uniform = (odd - 2**52) * 2.0**-52
