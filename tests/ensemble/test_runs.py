@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import nneft
-from nneft.ensemble import plan, sample
+from nneft.ensemble import looks, plan, sample
 from nneft.ensemble.runs import Run, complete, disk, gather, open_run, read_run, verify, work
 from nneft.ensemble.runs.arrays import flatten, restore
 from nneft.ensemble.runs.blockfile import listed
@@ -237,7 +237,7 @@ def test_two_whole_files_of_one_block_are_refused(tmp_path):
     ("settings", "said"),
     [
         ({"seed": 4}, "seed is 3 there, 4 was asked for"),
-        ({"points": 8}, "points is 4 there, 8 was asked for"),
+        ({"points": 8}, "points is 4 there, 9 was asked for"),
         ({"net": Network((2, 20, 30, 20), "erf", 1.0, 0.1)}, 'activation is "tanh" there, "erf"'),
         ({"net": Network((2, 20, 30, 20), "tanh", 1.1, 0.1)}, r"C_W is \[1.0, 1.0, 1.0\] there"),
     ],
@@ -247,6 +247,22 @@ def test_other_settings_in_the_same_folder_are_refused(settings, said, tmp_path)
     with pytest.raises(ValueError, match=said):
         begun(tmp_path, **settings)
     begun(tmp_path)
+
+
+def test_blocks_keep_the_size_they_were_begun_with(undisturbed, tmp_path, monkeypatch):
+    run = begun(tmp_path)
+    work(run, range(4))
+    assert run.per_block == 64
+    monkeypatch.setattr(looks, "TOGETHER", 3)  # as another version may have it
+    assert begun(tmp_path / "new").per_block == 12
+    again = begun(tmp_path)
+    assert (again.per_block, read_run(tmp_path).per_block) == (64, 64)
+    complete(again)
+    assert run.result.read_bytes() == undisturbed
+    # The streams of random numbers are another matter.
+    monkeypatch.setattr(plan, "BLOCK", 2 * SMALL)
+    with pytest.raises(ValueError, match="networks_per_stream is 4 there, 9 was asked for"):
+        begun(tmp_path)
 
 
 def test_callables_of_one_name_are_told_apart(tmp_path):

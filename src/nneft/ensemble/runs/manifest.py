@@ -42,6 +42,7 @@ def settings(plan: Plan, networks: int, per_block: int, until: str | None) -> di
         "arithmetic": plan.arithmetic,
         "reduce": plan.control is not None,
         "until": until,
+        "networks_per_stream": plan.block,
         "networks_per_block": per_block,
     }
     if net.activation.is_callable:

@@ -13,7 +13,7 @@ the numbers themselves, depend on the settings alone.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -42,6 +42,7 @@ class Run:
     plan : what is sampled.
     networks : how many in all, or at most.
     until : the accuracy that is enough, or None to sample all networks.
+    size : networks in a full block, of a run that was begun with others than one has today.
     notes : what may make the last bits differ from those of the blocks that are there.
     """
 
@@ -49,12 +50,13 @@ class Run:
     plan: Plan
     networks: int
     until: Accuracy | None = None
+    size: int | None = None
     notes: tuple[str, ...] = field(default=())
 
-    @property
+    @cached_property
     def per_block(self) -> int:
         """Networks in a full block."""
-        return piece(self.plan)
+        return piece(self.plan) if self.size is None else self.size
 
     @property
     def count(self) -> int:
@@ -124,6 +126,7 @@ def open_run(
             raise ValueError(f"{run.folder} holds blocks but no {manifest.NAME}: take a new folder")
         disk.write_first(path, manifest.text(run.settings, command).encode())
     kept = manifest.read(run.folder)
+    run = replace(run, size=_size(plan, kept["settings"]))
     different = manifest.differences(kept["settings"], run.settings)
     if different:
         raise ValueError(
@@ -175,11 +178,18 @@ def read_run(
         found = control(network, plan.kernel)
         plan = with_kept_control(place, checked(network, **given, batch=None, control=found))
     until = None if made.get("until") is None else accuracy(made["until"], plan)
-    run = Run(place, plan, int(made["networks"]), until, tuple(manifest.elsewhere(kept)))
+    notes = tuple(manifest.elsewhere(kept))
+    run = Run(place, plan, int(made["networks"]), until, _size(plan, made), notes)
     different = manifest.differences(made, run.settings)
     if different:
         raise ValueError(f"{place} was begun by another nneft: {'; '.join(different)}")
     return run
+
+
+def _size(plan: Plan, made: Mapping[str, Any]) -> int | None:
+    """Networks in a block, as the manifest has it: whole blocks of the plan may be any number."""
+    kept = made.get("networks_per_block")
+    return kept if isinstance(kept, int) and kept > 0 and kept % plan.block == 0 else None
 
 
 def _made(folder: Path) -> Path:
