@@ -222,6 +222,22 @@ def test_workers_and_batches_change_nothing():
     np.testing.assert_array_equal(one.kernel.mean, other.kernel.mean)
 
 
+def test_centres_of_other_last_bits_merge():
+    """One below a power of two, one at it: the same but for rounding."""
+    net = Network((2, 20, 20, 20), "linear", 1.0)
+    low, high = np.nextafter(1.0, 0.0), 1.0
+    one, other = (
+        sample(net, kernel=1.0, networks=300, seed=s, control=Control(
+            lambda layer, G: G, np.ones((3, 1, 1)), np.full((3, 1), c)))
+        for s, c in enumerate((low, high))
+    )  # fmt: skip
+    assert np.any(one.reduction.exponent != other.reduction.exponent)
+    merged = one.merge(other)
+    mean = (one.V(4).mean + other.V(4).mean) / 2
+    np.testing.assert_allclose(merged.V(4).mean, mean, rtol=1e-12)
+    np.testing.assert_allclose(merged.kernel.mean, 1.0, rtol=1e-15)
+
+
 def test_wrong_calls(reduced):
     control = one_input(NET, K)
     with pytest.raises(ValueError, match=r"shapes \(10, 3, 3\) and \(10, 3\), got \(10, 1, 1\)"):

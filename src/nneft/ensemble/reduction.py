@@ -14,6 +14,9 @@ from nneft.ensemble.places import dense_places, multisets
 
 Array = NDArray[np.float64]
 
+#: Centres that differ by no more than this, relatively, are the same.
+SAME = 1e-12
+
 
 @dataclass(frozen=True, eq=False)
 class Reduction:
@@ -52,19 +55,28 @@ class Reduction:
         Raises
         ------
         ValueError
-            where the two were taken about different centres.
+            where the two were taken about different centres. Rounding does not count: another
+            processor may find other last bits.
         """
-        if not np.array_equal(self.centre, other.centre) or (self.second is None) != (
-            other.second is None
-        ):
+        if self._differs(other) or (self.second is None) != (other.second is None):
             raise ValueError(
                 "only ensembles reduced with the same control merge, but their centres or what "
                 "they hold differ: sample both in the same way"
             )
+        # A centre of about a power of two may have been rounded to either side of it.
+        change = other.exponent[1:] - self.exponent[1:]
+        first = replace(other.first, exponent=other.first.exponent + change)
         second = None
         if self.second is not None and other.second is not None:
-            second = self.second.merge(other.second)
-        return replace(self, first=self.first.merge(other.first), second=second)
+            theirs = replace(other.second, exponent=other.second.exponent + 2 * change)
+            second = self.second.merge(theirs)
+        return replace(self, first=self.first.merge(first), second=second)
+
+    def _differs(self, other: "Reduction") -> bool:
+        if self.centre.shape != other.centre.shape:
+            return True
+        size = np.ldexp(1.0, np.maximum(self.exponent, other.exponent))[:, None]
+        return bool((np.abs(self.centre - other.centre) > SAME * size).any())
 
     def kernel(self) -> Estimate:
         """(L-1, P) ``<G> = c + <H>``; its variance is ``s^2 / M`` with the unbiased ``s^2``.
