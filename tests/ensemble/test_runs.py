@@ -237,7 +237,7 @@ def test_two_whole_files_of_one_block_are_refused(tmp_path):
     ("settings", "said"),
     [
         ({"seed": 4}, "seed is 3 there, 4 was asked for"),
-        ({"points": 8}, "points is 4 there, 9 was asked for"),
+        ({"points": 8}, "points is 4 there, 8 was asked for"),
         ({"net": Network((2, 20, 30, 20), "erf", 1.0, 0.1)}, 'activation is "tanh" there, "erf"'),
         ({"net": Network((2, 20, 30, 20), "tanh", 1.1, 0.1)}, r"C_W is \[1.0, 1.0, 1.0\] there"),
     ],
