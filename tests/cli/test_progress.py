@@ -83,6 +83,10 @@ def test_what_is_told_of_sampling_until(clock: list[float]) -> None:
     assert now.told() == told
     now.watch(1_000, [a_reading(100.0)])
     assert now.told().startswith("1,000 of about 1,000,000 networks")
+    task = progress.Sampling(True, lambda *_: None, tasks=3)
+    task.progress(300, 10**6)
+    task.watch(900, [a_reading(2.0)])
+    assert task.told().startswith("300 of about 1,200 networks")
     now.watch(9_500, [a_reading(0.95)])
     now.progress(9_500, 10**6)
     assert now.told() == "9,500 networks, 1,900/s, V4[1,1,1,1]@3 to 0.95% of 1%"

@@ -82,7 +82,7 @@ class Kept:
         from nneft.ensemble.runs.gather import failures
 
         run, own = self.run, share.blocks(self.run)
-        with sampling(watched=run.until is not None) as now:
+        with sampling(watched=run.until is not None, tasks=share.of) as now:
             prefix = work(
                 run,
                 own,

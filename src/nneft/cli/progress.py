@@ -69,17 +69,18 @@ def elapsed(label: str) -> Iterator[None]:
 
 
 @contextmanager
-def sampling(*, watched: bool = False) -> Iterator[Sampling]:
+def sampling(*, watched: bool = False, tasks: int = 1) -> Iterator[Sampling]:
     """What is called while an ensemble is sampled, and shows it until the block ends.
 
     Parameters
     ----------
     watched : whether it ends where it is accurate enough, so that the number of networks wanted is
         the most it may take.
+    tasks : how many share the networks that make it accurate.
     """
     console = Console(stderr=True)
     if not console.is_terminal:
-        now = Sampling(watched, _Lines(console))
+        now = Sampling(watched, _Lines(console), tasks)
         yield now
         now.end()
         return
@@ -94,7 +95,7 @@ def sampling(*, watched: bool = False) -> Iterator[Sampling]:
         def show(now: Sampling, final: bool) -> None:
             bars.update(task, completed=now.done, total=now.goal, description=now.told())
 
-        now = Sampling(watched, show)
+        now = Sampling(watched, show, tasks)
         yield now
         now.end()
 
@@ -102,8 +103,10 @@ def sampling(*, watched: bool = False) -> Iterator[Sampling]:
 class Sampling:
     """How far the sampling of an ensemble is."""
 
-    def __init__(self, watched: bool, show: Callable[[Sampling, bool], object]) -> None:
-        self.watched, self._show = watched, show
+    def __init__(
+        self, watched: bool, show: Callable[[Sampling, bool], object], tasks: int = 1
+    ) -> None:
+        self.watched, self._show, self.tasks = watched, show, tasks
         self.begun = monotonic()
         self.done = self.wanted = 0
         self.first: int | None = None
@@ -123,7 +126,7 @@ class Sampling:
         self.worst = worst(readings)
         if self.worst is not None and self.worst.distance < 1e6:
             # Errors fall as M^-1/2.
-            self.needed = ceil(networks * self.worst.distance**2)
+            self.needed = ceil(networks * self.worst.distance**2 / self.tasks)
 
     def end(self) -> None:
         """Nothing more comes."""
