@@ -250,7 +250,11 @@ def test_until_ends_where_it_is_accurate(tmp_path: Path, capsys: Captured) -> No
     assert "blocks are in" in capsys.readouterr().out
     assert sampled(folders[2], *few, "--gather") == 4
     err = capsys.readouterr().err
-    assert "without a gap is not accurate enough, next missing: 0, 2, 4" in err
+    assert "without a gap is not accurate enough, next missing: 0, 2, 4" in err  # no block at all
+    assert sampled(folders[2], *few, "--task", "0", "--of", "20") == 0
+    assert sampled(folders[2], *few, "--gather") == 4
+    err = capsys.readouterr().err
+    assert "of 10%), next missing: 2, 4" in err
     assert sampled(folders[2], *few, "--task", "0", "--of", "2") == 0
     assert f"reached by the first {report['blocks']} blocks of all" in capsys.readouterr().out
     assert run(["sample", "--run", str(folders[2]), "--gather", "--json"]) == 0

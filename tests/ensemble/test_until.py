@@ -134,6 +134,17 @@ def test_a_damaged_block_is_sampled_again(when, undisturbed, tmp_path):
     assert len(list((run.folder / "damaged").iterdir())) == 2
 
 
+def test_what_is_unfinished_is_counted(tmp_path):
+    run = begun(tmp_path)
+    work(run, [0, 1, 2, 5])
+    verdict = verify(run)
+    assert verdict.good and (verdict.blocks, verdict.missing) == (7, (3, 4, 6))
+    assert list(verdict.recomputed) == [0, 2, 5]
+    outcome = gather(run)
+    assert outcome.ensemble is None and outcome.reached is None
+    assert max(reading.distance for reading in outcome.readings) > 1.0  # of blocks 0 to 2
+
+
 def test_a_disk_that_keeps_nothing_whole_is_named(tmp_path, monkeypatch):
     run, write = begun(tmp_path), disk.write
 

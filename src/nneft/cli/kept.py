@@ -108,6 +108,7 @@ class Kept:
         return told_failures(failed)
 
     def _gathered(self) -> int:
+        from nneft.ensemble.accuracy import worst
         from nneft.ensemble.runs import gather
         from nneft.ensemble.runs.work import finish
 
@@ -119,8 +120,10 @@ class Kept:
             some = ", ".join(map(str, outcome.missing[:8])) + ", .." * (many > 8)
             if self.run.until is None:
                 return self._left(f"{many} blocks are missing ({some})")
+            far = worst(outcome.readings)
+            reached = "" if far is None else f" ({far})"
             return self._left(
-                f"what is there without a gap is not accurate enough, next missing: {some}"
+                f"what is there without a gap is not accurate enough{reached}, next missing: {some}"
             )
         finish(self.run, outcome)
         return self._told(outcome)

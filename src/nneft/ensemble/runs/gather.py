@@ -31,8 +31,8 @@ class Outcome:
     Parameters
     ----------
     ensemble : of all good blocks that are wanted; None if there is none, or if some are missing.
-    blocks : how many blocks are wanted: as many as make the result accurate enough where that is
-        known, else all.
+    blocks : how many blocks are wanted: all, or as many as make the result accurate enough; while
+        that is not known, one more than those that somebody came to.
     missing : those of them of which there is no good file.
     damaged : by name of the file, why it cannot be used.
     failed : those of them that gave no numbers; they are in no average.
@@ -71,7 +71,8 @@ def gather(run: Run, *, set_aside: bool = True) -> Outcome:
     later: list[Failure] = []
     for block in sorted(block for block in files if block >= run.count):
         damaged |= {path.name: f"the run has {run.count} blocks" for path in files[block]}
-    for block in range(run.count) if run.until is None else _upto(files, run.count):
+    looked_at = range(run.count) if run.until is None else _upto(files, run.count)
+    for block in looked_at:
         found = one_whole(run, block, files.get(block, []), damaged)
         if found is None:
             missing.append(block)
@@ -86,7 +87,8 @@ def gather(run: Run, *, set_aside: bool = True) -> Outcome:
         kept = (prefix.blocks, (), damaged, tuple(prefix.failed))
         return Outcome(prefix.total, *kept, prefix.reached, prefix.readings())
     failed = tuple(prefix.failed + later)
-    return Outcome(None, run.count, tuple(missing), damaged, failed, None, prefix.readings())
+    every = len(looked_at)
+    return Outcome(None, every, tuple(missing), damaged, failed, None, prefix.readings())
 
 
 def _upto(files: Iterable[int], count: int) -> range:

@@ -21,7 +21,7 @@ class Verdict:
 
     Parameters
     ----------
-    blocks : blocks that are wanted: as many as are accurate enough where that is known, else all.
+    blocks : blocks that are wanted, as far as is known.
     missing : those of them of which there is no good file.
     damaged : by name of the file, why it cannot be used.
     failed : those of them that gave no numbers, and are in no average.
