@@ -39,15 +39,17 @@ class SmallBlocks(distributed.WorkerPlugin):
     """Blocks of 64 networks on workers too."""
 
     def setup(self, worker):
-        plan.BLOCK = SMALL
+        plan.BLOCK, plan.DEVICE_BLOCK, plan.DEVICE_CHUNK = SMALL, 16 * SMALL, SMALL
 
 
 @contextmanager
 def begun_cluster(**settings):
     """Workers in processes of their own; of two that die, the block they had is to blame."""
     made = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"} | settings
+    # A result may be with a worker that dies: not half a minute is lost on asking it again.
+    short = {"distributed.scheduler.allowed-failures": 1, "distributed.comm.timeouts.connect": 3}
     with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 1}),
+        dask.config.set(short),
         distributed.LocalCluster(silence_logs=QUIET, **made) as cluster,
     ):
         with distributed.Client(cluster) as client:
@@ -57,7 +59,8 @@ def begun_cluster(**settings):
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(plan, "BLOCK", SMALL)
+    for name, size in (("BLOCK", 1), ("DEVICE_BLOCK", 16), ("DEVICE_CHUNK", 1)):
+        monkeypatch.setattr(plan, name, size * SMALL)
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +110,16 @@ def test_a_client_of_the_caller_is_left_alone(address, tmp_path):
         assert distributed.default_client() is client
         assert client.submit(lambda: 7).result() == 7
     assert run.result.read_bytes() == by_threads(tmp_path / "threads")
+
+
+def test_any_arithmetic(address, tmp_path):
+    pytest.importorskip("jax", reason="the extra [gpu] is not installed")
+    net = Network((2, 20, 20, 20), "tanh", 1.0, 0.1)
+    settings = {"networks": 200, "seed": 3, "arithmetic": "jax"}
+    nneft.sample(net, INPUTS, **settings, run=tmp_path / "dask", engine=Dask(address))
+    nneft.sample(net, INPUTS, **settings, run=tmp_path / "threads")
+    one, other = (tmp_path / name / "result.nc" for name in ("dask", "threads"))
+    assert one.read_bytes() == other.read_bytes()
 
 
 def test_blocks_are_taken_as_there_is_room_for_them(address, tmp_path):
