@@ -101,6 +101,8 @@ def sample(
     NumericsError
         where a kernel is NaN or infinite, overflows or underflows, naming layer and block. With
         ``run`` such blocks are recorded and left out, with a RuntimeWarning, unless all are.
+    nneft.ensemble.engines.EngineLost
+        An OSError: the engine or the device gave up. With ``run`` the same call goes on.
 
     Notes
     -----
