@@ -80,7 +80,8 @@ def sample(
         theory knows of the next layer's mean. False: no. True: yes, or a ValueError that says why
         not. None: where it is measured to help, see the notes. The networks are the same.
     arithmetic : ``"numpy"``, or ``"jax"`` to draw the chain on JAX's default device, a GPU where
-        there is one: other random numbers, so another ensemble of the same law.
+        there is one: other random numbers, so another ensemble of the same law. There ``batch``
+        may change last bits.
     engine : what samples the blocks of ``run`` instead of threads, such as
         :class:`nneft.ensemble.engines.Dask`; changes no number.
     until : the accuracy that is enough: ``"V4 < 1%"`` for ``V_4(aa;aa)`` of every input a at the

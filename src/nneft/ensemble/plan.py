@@ -81,7 +81,7 @@ class Plan:
         kernels = max(1, self.network.depth - 1) * count * (count + 1) // 2
         block = max(1, min(DEVICE_BLOCK // self.work, KERNELS // kernels))
         # Whole groups, for none is computed in part.
-        return max(block - block % self.together, min(block, self.together))
+        return max(block - block % self.group, min(block, self.group))
 
     @property
     def numbers(self) -> str:
@@ -91,9 +91,14 @@ class Plan:
     @property
     def together(self) -> int:
         """Networks to carry through the layers together."""
+        return self.batch or self.group
+
+    @property
+    def group(self) -> int:
+        """The same, where nobody says otherwise."""
         widest = len(self.kernel) * max(self.hidden, default=1)
         chunk = CHUNK if self.arithmetic == "numpy" else DEVICE_CHUNK
-        return self.batch or max(8, chunk // widest)
+        return max(8, chunk // widest)
 
     def stream(self, block: int, layer: int) -> np.random.Generator:
         """NumPy's random numbers of one layer of one block, in the order of its networks.

@@ -81,7 +81,8 @@ def sample(
     control : what a theory knows, to take the leading fluctuations out of ``<G>`` and ``V_4``;
         :func:`nneft.sample` finds it itself. For ``"chain"`` in float64, widths of 2 or more.
     arithmetic : ``"numpy"``, or ``"jax"`` to draw the chain on JAX's default device, a GPU where
-        there is one: other random numbers, so another ensemble of the same law.
+        there is one: other random numbers, so another ensemble of the same law. There ``batch``
+        may change last bits.
     engine : what samples the blocks of ``run`` instead of threads, such as
         :class:`nneft.ensemble.engines.Dask`; changes no number.
     until : the accuracy that is enough, such as ``"V4 < 1%"`` (:mod:`nneft.ensemble.accuracy`);
