@@ -1,6 +1,7 @@
 """Third and fourth cumulants: exact sums, unbiasedness by enumeration, coverage of the errors."""
 
 import itertools
+from dataclasses import replace
 from fractions import Fraction
 from functools import cache
 
@@ -10,7 +11,14 @@ from scipy import stats
 
 from nneft.ensemble import Ensemble, sample
 from nneft.ensemble.accumulate import Moments
-from nneft.ensemble.cumulants import GROUPS, CentralSums, cumulant_estimate, k_statistic
+from nneft.ensemble.cumulants import (
+    GROUPS,
+    CentralSums,
+    cumulant_estimate,
+    jackknife_error,
+    k_statistic,
+    normal_variance,
+)
 from nneft.ensemble.places import dense_places, multisets, rank
 from nneft.network import Network
 
@@ -282,6 +290,40 @@ def test_errors_are_the_spread_of_the_estimates(law, k, count):
     ratio = np.sqrt((error**2).mean(axis=0)) / mean.std(axis=0, ddof=1)
     # The spread of 1000 numbers near normal is known to 2.3 %.
     assert np.all(np.abs(ratio - 1.0) < 4 * 0.023)
+
+
+@pytest.mark.parametrize("k", [2, 3, 4])
+def test_the_spread_of_a_normal_law(k):
+    """Of three correlated normal components, over 4000 repeats of 12 samples each."""
+    generator = np.random.default_rng(k)
+    root = np.array([[1.0, 0.0, 0.0], [0.7, 0.5, 0.0], [-0.2, 0.4, 0.9]])
+    samples = generator.standard_normal((12, 4000, 3)) @ root.T
+    held = CentralSums.of(samples, k).pooled(np.zeros(1, dtype=np.intp))
+    estimates = np.ldexp(k_statistic(k, held)[0], k * held.exponent[:, None])
+    # With the covariances themselves; those of 12 samples would be biased in powers.
+    exact = replace(
+        held,
+        sums=(np.array((11 * root @ root.T)[np.triu_indices(3)])[None, None], *held.sums[1:]),
+    )
+    spread = estimates.std(axis=0, ddof=1)
+    expected = np.sqrt(normal_variance(k, exact)[0])
+    # Of 4000 numbers of kurtosis 10 the spread is known to 2.5 %.
+    np.testing.assert_allclose(spread, expected, rtol=4 * 0.025)
+
+
+def test_few_samples_of_a_normal_law_are_not_taken_for_less():
+    """Pulls of kappa_4 of 200 samples; leaving out groups alone gives them a spread of 1.15."""
+    held = CentralSums.of(np.random.default_rng(5).standard_gamma(100.0, (200, 2000, 1)), 4)
+    found = cumulant_estimate(held, 4)
+    pulls = (found.mean - 600.0) / found.error
+    assert 0.75 < np.sqrt(np.mean(pulls**2)) < 1.0
+    error = jackknife_error(found.mean, *(_left_out(held, 4)))
+    assert np.sqrt(np.mean(((found.mean - 600.0) / error) ** 2)) > 1.1
+
+
+def _left_out(held, k):
+    apart = k_statistic(k, held.one_left_out())
+    return np.ldexp(apart, k * held.exponent[:, None]), held.count
 
 
 def test_places():
