@@ -140,9 +140,12 @@ class Sampling:
 
     def told(self) -> str:
         """``12,000 of about 60,000 networks, 1,520/s, 0:31 left, V4[0,0,0,0]@3 to 2.3% of 1%``."""
-        about = "" if not self.watched else "about " if self.needed else "at most "
+        known = self.needed is not None and self.needed <= self.wanted
+        about = "" if not self.watched else "about " if known else "at most "
         over = self.goal <= self.done
         parts = [f"{self.done:,}{'' if over else f' of {about}{self.goal:,}'} networks"]
+        if self.needed is not None and not known:
+            parts[0] += f" ({float(f'{self.needed:.2g}'):,.0f} would do)"
         drawn = self.done - (self.first or 0)
         if drawn > 0:
             rate = drawn / max(monotonic() - self.begun, 1e-9)
