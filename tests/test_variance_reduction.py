@@ -154,6 +154,8 @@ def test_wrong_calls():
     with pytest.raises(ValueError, match="elu over two inputs are slow.*leave reduce out"):
         elu = nneft.Network((2, 64, 64), "elu", 1.0)
         nneft.sample(elu, X, networks=100, reduce=True)
+    with pytest.raises(ValueError, match="one layer does not fluctuate"):
+        nneft.sample(nneft.Network((2, 64), "tanh", 1.0), kernel=1.0, networks=100, reduce=True)
     with pytest.raises(TypeError, match="reduce must be True, False or None, got 'yes'"):
         nneft.sample(net, kernel=1.0, networks=100, reduce="yes")
     with pytest.raises(ValueError, match="networks must be a positive integer"):

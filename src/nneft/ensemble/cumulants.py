@@ -54,7 +54,7 @@ class CentralSums:
         size = group_size(count)
         full = count // size * size
         exponent = np.frexp(np.abs(samples).max(axis=(0, 2), initial=0.0))[1].astype(np.int64)
-        parts = [samples[:full].reshape(-1, size, *samples.shape[1:])]
+        parts = [samples[:full].reshape(full // size, size, *samples.shape[1:])]
         if full < count:
             parts.append(samples[None, full:])
         found = [_group(part, exponent, order) for part in parts]

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from nneft.ensemble.accumulate import Moments
 from nneft.ensemble.accuracy import Accuracy, accuracy, worst
+from nneft.ensemble.blas import one_thread
 from nneft.ensemble.chain import chain_block
 from nneft.ensemble.control import Control
 from nneft.ensemble.cumulants import GROUPS, CentralSums
@@ -233,7 +234,7 @@ def sampled_block(plan: Plan, block: int, networks: int) -> Ensemble:
         where a kernel is NaN or infinite, overflows or underflows, naming layer and block.
     """
     # Overflow and NaN are looked for in the kernels, where the layer is known.
-    with np.errstate(all="ignore"):
+    with one_thread(), np.errstate(all="ignore"):
         samples, reduction = _sampled(plan, block, networks)
         check(samples, plan, block)
         moments = Moments.of(samples, pairs=plan.points >= 4)
@@ -331,7 +332,9 @@ def _check_control(plan: Plan, control: Control) -> None:
             "less noise is to be had by method='chain', dtype='float64' in NumPy, got "
             f"{plan.method!r}, {plan.dtype!r}, {plan.arithmetic!r}: leave them out, or reduce=False"
         )
-    if min(plan.hidden, default=2) < 2:
+    if not plan.hidden:
+        raise ValueError("one layer does not fluctuate, there is no noise: take reduce=False")
+    if min(plan.hidden) < 2:
         raise ValueError(
             f"less noise needs hidden layers of 2 neurons or more, got {plan.hidden}: take "
             "reduce=False"
