@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from nneft.activations import Activation
 from nneft.conventions import pairs
 from nneft.ensemble import sampling
+from nneft.ensemble.blas import one_thread
 from nneft.ensemble.control import Control
 from nneft.ensemble.engines import Engine
 from nneft.ensemble.ensemble import Ensemble
@@ -194,6 +195,7 @@ def helps(net: Network, first: Array, networks: int) -> bool:
     return bool(dear <= DEAREST * count * sum(hidden))
 
 
+@one_thread()
 def control(net: Network, kernel: ArrayLike) -> Control:
     """What reduces the noise of an ensemble of ``net``.
 
