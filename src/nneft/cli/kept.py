@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -71,6 +71,7 @@ class Kept:
                 engine=self.engine,
                 progress=now.progress,
                 watch=now.watch,
+                failed=_warned(),
                 say=lambda line: click.echo(f"nneft: {line}", err=True),
             )
         return self._told(outcome)
@@ -90,6 +91,7 @@ class Kept:
                 engine=self.engine,
                 progress=now.progress,
                 watch=now.watch,
+                failed=_warned(),
             )
         blocks = [block for block in listed(run.blocks) if block in own]
         failed = failures(run, blocks)
@@ -164,6 +166,19 @@ class Kept:
 
 def _listed(failed: Sequence[Failure]) -> list[dict[str, Any]]:
     return [{"block": failure.block, "reason": failure.reason} for failure in failed]
+
+
+def _warned() -> Callable[[Failure], object]:
+    """Says of the first block that fails that it did; all are listed in the end."""
+    said: list[Failure] = []
+
+    def failed(failure: Failure) -> None:
+        if not said:
+            line = f"block {failure.block} failed and is recorded, sampling goes on"
+            click.echo(f"nneft: {line}: {failure.reason}", err=True)
+        said.append(failure)
+
+    return failed
 
 
 def told_failures(failed: Sequence[Failure]) -> int:

@@ -66,6 +66,7 @@ def work(
     engine: Engine | None = None,
     progress: Progress | None = None,
     watch: Watch | None = None,
+    failed: Callable[[Failure], object] = lambda failure: None,
 ) -> Prefix | None:
     """Sample and write those of the blocks that have no file yet.
 
@@ -82,6 +83,7 @@ def work(
     engine : what samples them instead of threads.
     progress : called with networks done and wanted.
     watch : called with networks and how far they are from the accuracy that is wanted.
+    failed : called with every block that gave no numbers, once it is recorded.
 
     Returns
     -------
@@ -99,6 +101,8 @@ def work(
         with closing(source.blocks(run, folder.absent())) as found:
             for block, sampled in found:
                 folder.keep(block, sampled)
+                if isinstance(sampled, Failure):
+                    failed(sampled)
                 if folder.whole:
                     break
         if not folder.again:
@@ -223,6 +227,7 @@ def complete(
     engine: Engine | None = None,
     progress: Progress | None = None,
     watch: Watch | None = None,
+    failed: Callable[[Failure], object] = lambda failure: None,
     say: Callable[[str], object] = lambda line: None,
 ) -> Outcome:
     """Sample whatever is missing or damaged, and write the result.
@@ -234,6 +239,7 @@ def complete(
     engine : what samples them instead of threads; changes no bit either.
     progress : called with networks done and wanted, from the calling thread.
     watch : called with networks and how far they are from the accuracy that is wanted.
+    failed : called with every block that gave no numbers, once it is recorded.
     say : called with a line about every damaged file.
 
     Returns
@@ -248,9 +254,16 @@ def complete(
     OSError
         A file cannot be written, or what is written does not stay whole.
     """
-    blocks = range(run.count)
     for _ in range(ATTEMPTS):
-        work(run, blocks, workers=workers, engine=engine, progress=progress, watch=watch)
+        work(
+            run,
+            range(run.count),
+            workers=workers,
+            engine=engine,
+            progress=progress,
+            watch=watch,
+            failed=failed,
+        )
         outcome = gather(run)
         for reason in outcome.damaged.values():
             say(f"{reason}; set aside and sampled again")
