@@ -132,8 +132,10 @@ def test_one_line_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     written = page(monkeypatch, terminal=True)
     with progress.sampling(watched=True) as now:
         now.progress(100, 5000)
+        now.say("a [b] word")
         now.watch(100, [a_reading(3.0)])
         now.progress(200, 5000)
     shown = written.getvalue()
+    assert "\x1b[2Knneft: a [b] word\n" in shown
     assert "sampling" in shown and "200 of about 900 networks" in shown
     assert shown.endswith("\x1b[?25h")

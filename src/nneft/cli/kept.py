@@ -71,8 +71,8 @@ class Kept:
                 engine=self.engine,
                 progress=now.progress,
                 watch=now.watch,
-                failed=_warned(),
-                say=lambda line: click.echo(f"nneft: {line}", err=True),
+                failed=_warned(now.say),
+                say=now.say,
             )
         return self._told(outcome)
 
@@ -91,7 +91,7 @@ class Kept:
                 engine=self.engine,
                 progress=now.progress,
                 watch=now.watch,
-                failed=_warned(),
+                failed=_warned(now.say),
             )
         blocks = [block for block in listed(run.blocks) if block in own]
         failed = failures(run, blocks)
@@ -168,14 +168,13 @@ def _listed(failed: Sequence[Failure]) -> list[dict[str, Any]]:
     return [{"block": failure.block, "reason": failure.reason} for failure in failed]
 
 
-def _warned() -> Callable[[Failure], object]:
+def _warned(say: Callable[[str], object]) -> Callable[[Failure], object]:
     """Says of the first block that fails that it did; all are listed in the end."""
     said: list[Failure] = []
 
     def failed(failure: Failure) -> None:
         if not said:
-            line = f"block {failure.block} failed and is recorded, sampling goes on"
-            click.echo(f"nneft: {line}: {failure.reason}", err=True)
+            say(f"block {failure.block} failed, is recorded, others go on: {failure.reason}")
         said.append(failure)
 
     return failed

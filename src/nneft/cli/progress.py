@@ -80,7 +80,7 @@ def sampling(*, watched: bool = False, tasks: int = 1) -> Iterator[Sampling]:
     """
     console = Console(stderr=True)
     if not console.is_terminal:
-        now = Sampling(watched, _Lines(console), tasks)
+        now = Sampling(watched, _Lines(console), tasks, console)
         yield now
         now.end()
         return
@@ -95,7 +95,7 @@ def sampling(*, watched: bool = False, tasks: int = 1) -> Iterator[Sampling]:
         def show(now: Sampling, final: bool) -> None:
             bars.update(task, completed=now.done, total=now.goal, description=now.told())
 
-        now = Sampling(watched, show, tasks)
+        now = Sampling(watched, show, tasks, console)
         yield now
         now.end()
 
@@ -104,9 +104,14 @@ class Sampling:
     """How far the sampling of an ensemble is."""
 
     def __init__(
-        self, watched: bool, show: Callable[[Sampling, bool], object], tasks: int = 1
+        self,
+        watched: bool,
+        show: Callable[[Sampling, bool], object],
+        tasks: int = 1,
+        console: Console | None = None,
     ) -> None:
         self.watched, self._show, self.tasks = watched, show, tasks
+        self.console = console or Console(stderr=True)
         self.begun = monotonic()
         self.done = self.wanted = 0
         self.first: int | None = None
@@ -127,6 +132,10 @@ class Sampling:
         if self.worst is not None and self.worst.distance < 1e6:
             # Errors fall as M^-1/2.
             self.needed = ceil(networks * self.worst.distance**2 / self.tasks)
+
+    def say(self, line: str) -> None:
+        """A line of its own, above what moves."""
+        self.console.print(f"nneft: {line}", markup=False, highlight=False, soft_wrap=True)
 
     def end(self) -> None:
         """Nothing more comes."""
