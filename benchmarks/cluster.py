@@ -26,6 +26,7 @@ import numpy as np  # noqa: E402
 try:
     import cloudpickle
     import distributed
+    import psutil
 except ImportError:
     print("skipped: pip install 'nneft[dask]' first")
     sys.exit(0)
@@ -49,18 +50,31 @@ class Tiny(distributed.WorkerPlugin):
         plan.BLOCK = TINY
 
 
-def rate(width: int, blocks: int, warm: int, engine: Engine | None, workers: int) -> float:
-    """Blocks a second, from the end of the first ``warm`` of them to the last."""
+def processor_time() -> float:
+    """Of this process and its children, so far."""
+    me = psutil.Process()
+    times = [process.cpu_times() for process in (me, *me.children(recursive=True))]
+    return sum(time.user + time.system for time in times)
+
+
+def rate(
+    width: int, blocks: int, warm: int, engine: Engine | None, workers: int
+) -> tuple[float, float]:
+    """Blocks a second, of the clock and of a processor, after the first ``warm`` of them."""
     made = checked(
         Network((2, *[width] * 4), "tanh", 1.0), INPUTS, None, 1, "chain", "float64", None, 4
     )
     with tempfile.TemporaryDirectory() as folder:
         per_block = open_run(Path(folder) / "size", made, 1).per_block
-        run, ends = open_run(Path(folder) / "run", made, blocks * per_block), []
-        complete(
-            run, engine=engine, workers=workers, progress=lambda *_: ends.append(time.monotonic())
-        )
-    return (len(ends) - warm) / (ends[-1] - ends[warm - 1])
+        run = open_run(Path(folder) / "run", made, blocks * per_block)
+        ends: list[tuple[float, float]] = []
+
+        def progress(done: int, wanted: int) -> None:
+            ends.append((time.monotonic(), processor_time()))
+
+        complete(run, engine=engine, workers=workers, progress=progress)
+    clock, processor = ((ends[-1][i] - ends[warm - 1][i]) / (len(ends) - warm) for i in (0, 1))
+    return 1.0 / clock, 1.0 / processor
 
 
 def main() -> int:
@@ -75,10 +89,11 @@ def main() -> int:
     for _ in range(asked.repeats):
         there = rate(128, asked.blocks, many, Dask(many), many)
         here = rate(128, asked.blocks, many, None, many)
-        found.append(there / here)
-        seconds.append(many / here)
-    efficiency = float(np.median(found))
+        found.append((there[0] / here[0], there[1] / here[1]))
+        seconds.append(1.0 / here[1])
+    efficiency, of_processors = np.median(found, axis=0)
     print(f"  blocks of {np.median(seconds):.2f} s  {efficiency:.2f}")
+    print(f"  in processor time, which a busy machine disturbs less  {of_processors:.2f}")
     plan.BLOCK = TINY
     with (
         distributed.LocalCluster(
@@ -91,9 +106,9 @@ def main() -> int:
     ):
         client.register_plugin(Tiny())
         begun = time.process_time()
-        there = rate(8, 300, 20, Dask(cluster.scheduler_address), many)
+        there, _ = rate(8, 300, 20, Dask(cluster.scheduler_address), many)
         spent = (time.process_time() - begun) / 300
-    here = rate(8, 300, 20, None, many)
+    here, _ = rate(8, 300, 20, None, many)
     print("a block with nothing to sample: time, and the client's processor time with all it does")
     print(f"  Dask {1e3 / there:.1f} ms, threads {1e3 / here:.1f} ms; client {1e3 * spent:.1f} ms")
     return 0 if efficiency >= WANTED else 1
