@@ -11,12 +11,14 @@ import pytest
 import nneft
 from nneft.ensemble import looks, plan, sample
 from nneft.ensemble.control import Control
-from nneft.ensemble.runs import complete, disk, gather, open_run, read_run, verify, work
+from nneft.ensemble.runs import Run, complete, disk, gather, open_run, read_run, verify, work
 from nneft.ensemble.runs.blockfile import listed
+from nneft.ensemble.runs.engine import sampled
 from nneft.ensemble.runs.prefix import Prefix
 from nneft.ensemble.runs.work import Share
 from nneft.ensemble.sampling import checked
 from nneft.network import Network
+from nneft.variance_reduction import control
 
 INPUTS = [[1.0, 1.0], [-1.4, 2.0]]
 NET = Network((2, 20, 30, 20), "tanh", 1.0, 0.1)
@@ -298,3 +300,19 @@ def test_a_prefix_that_is_whole_takes_no_more(tmp_path):
     assert prefix.whole and prefix.reached is None and prefix.networks == 64
     prefix.add(found)
     assert prefix.blocks == 1 and prefix.readings() is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("reduced", [False, True])
+@pytest.mark.parametrize(("layers", "width", "inputs"), [(3, 32, 4), (10, 512, 1), (30, 300, 4)])
+def test_blocks_take_about_a_second(layers, width, inputs, reduced, tmp_path, monkeypatch):
+    monkeypatch.undo()
+    x = np.random.default_rng(0).standard_normal((inputs, 5))
+    net = Network((5, *[width] * layers), "tanh", 1.0)
+    known = control(net, net.first_kernel(x, None)) if reduced else None
+    made = checked(net, x, None, 0, "chain", "float64", None, 4, control=known)
+    run = open_run(tmp_path, made, 10**9)
+    sampled(Run(tmp_path, made, 1), 0)  # what is made once
+    begun_at = time.thread_time()
+    sampled(run, 0)
+    assert 0.1 < time.thread_time() - begun_at < 6.0
