@@ -105,7 +105,7 @@ class Dask:
                 yield client
             return
         try:
-            # A profile of the workers, which nobody looks at, takes a tenth of their time.
+            # Nobody looks at the profile for which workers are stopped a hundred times a second.
             with dask.config.set({"distributed.worker.profile.enabled": False}):
                 cluster = LocalCluster(
                     n_workers=self.workers,
