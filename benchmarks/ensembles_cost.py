@@ -110,19 +110,40 @@ def seconds(case: Case, networks: int) -> float:
     return time.process_time() - start
 
 
-def least(case: Case, networks: int) -> float:
-    return min(seconds(case, networks) for _ in range(REPEATS))
-
-
-def measured(case: Case) -> float:
-    """Microseconds of one more network; or seconds of a call with so many networks as asked for."""
+def enough(case: Case) -> int:
+    """Networks that take about ``LONG`` seconds more than ``FEW``."""
     if case.networks is not None:
-        return least(case, case.networks)
-    always, networks = least(case, FEW), 4 * FEW
+        return case.networks
+    always, networks = seconds(case, FEW), 4 * FEW
     while (taken := seconds(case, networks) - always) < LONG / 4:
         networks *= 4
-    networks = max(networks, round(networks * LONG / taken))
-    return 1e6 * (least(case, networks) - always) / (networks - FEW)
+    return max(networks, round(networks * LONG / taken))
+
+
+def measured(cases: list[Case]) -> list[float]:
+    """Microseconds of one more network; or seconds of a call with so many networks as asked for.
+
+    The least of some rounds through all cases, so that a moment in which the machine does other
+    work falls on none of them alone.
+    """
+    networks = [enough(case) for case in cases]
+    least = np.full((2, len(cases)), np.inf)
+    for _ in range(REPEATS):
+        for at, (case, many) in enumerate(zip(cases, networks, strict=True)):
+            for which, number in enumerate((FEW, many)):
+                least[which, at] = min(least[which, at], seconds(case, number))
+    return [
+        (most if case.networks else 1e6 * (most - few) / (many - FEW))
+        for case, many, few, most in zip(cases, networks, *least, strict=True)
+    ]
+
+
+def by_panel() -> dict[tuple[str, str], list[Curve]]:
+    """Curves of each panel, by its title and what changes along it."""
+    panels: dict[tuple[str, str], list[Curve]] = {}
+    for curve in CURVES:
+        panels.setdefault((curve.panel, curve.along), []).append(curve)
+    return panels
 
 
 def drawn(results: list[tuple[Curve, np.ndarray, float]], path: Path) -> None:
@@ -131,7 +152,7 @@ def drawn(results: list[tuple[Curve, np.ndarray, float]], path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    panels = list(dict.fromkeys((curve.panel, curve.along) for curve in CURVES))
+    panels = list(by_panel())
     figure, frames = plt.subplots(1, len(panels), figsize=(13.0, 3.8), layout="constrained")
     for frame, (panel, along) in zip(frames, panels, strict=True):
         lines = [r for r in results if (r[0].panel, r[0].along) == (panel, along)]
@@ -158,18 +179,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--plot", type=Path, help="draw it here")
     given = parser.parse_args()
-    results, panel = [], ("", "")
     seconds(Case(), FEW)  # whatever is loaded when first asked for
-    for curve in CURVES:
-        if (curve.panel, curve.along) != panel:
-            panel = (curve.panel, curve.along)
-            print(f"{curve.panel}, tanh, one core: against {NAMES[curve.along]}", flush=True)
-        costs = np.array([measured(case) for case in curve.cases()])
-        exponent = float(np.polyfit(np.log(curve.values[-3:]), np.log(costs[-3:]), 1)[0])
-        unit = "s" if curve.along == "networks" else "us a network"
-        told = ", ".join(f"{v}: {c:.3g}" for v, c in zip(curve.values, costs, strict=True))
-        print(f"  {curve.label:18s} {told} {unit}; exponent {exponent:.2f}", flush=True)
-        results.append((curve, costs, exponent))
+    results = []
+    for (panel, along), curves in by_panel().items():
+        print(f"{panel}, tanh, one core: against {NAMES[along]}", flush=True)
+        taken = iter(measured([case for curve in curves for case in curve.cases()]))
+        for curve in curves:
+            costs = np.array([next(taken) for _ in curve.values])
+            exponent = float(np.polyfit(np.log(curve.values[-3:]), np.log(costs[-3:]), 1)[0])
+            unit = "s" if along == "networks" else "us a network"
+            told = ", ".join(f"{v}: {c:.3g}" for v, c in zip(curve.values, costs, strict=True))
+            print(f"  {curve.label:18s} {told} {unit}; exponent {exponent:.2f}", flush=True)
+            results.append((curve, costs, exponent))
     if given.plot:
         drawn(results, given.plot)
 
