@@ -192,6 +192,23 @@ def test_a_killed_worker_changes_no_byte(address, tmp_path):
     assert run.result.read_bytes() == by_threads(tmp_path / "threads", activation)
 
 
+def test_blocks_that_are_finished_but_die_with_their_worker(address, tmp_path, monkeypatch):
+    lost = []
+
+    def without(self, ready):
+        """The first blocks to be fetched are there no more."""
+        if not lost:
+            lost.extend(ready)
+            for future in ready:
+                future._state.lose()  # what the client does when the scheduler says so
+
+    monkeypatch.setattr(engine_module._Sampling, "_fetch", without)
+    run = begun(tmp_path / "dask")
+    complete(run, engine=Dask(address))
+    assert lost
+    assert run.result.read_bytes() == by_threads(tmp_path / "threads")
+
+
 def test_a_block_that_workers_die_of_is_left_out_and_named(address, tmp_path):
     largest = []
     watched = Activation(lambda x: largest.append(x.max()) or np.tanh(x), name="watched")

@@ -220,7 +220,10 @@ class _Sampling:
     def _result(self, future: Future[Any], block: int) -> Ensemble | Failure | None:
         from distributed import KilledWorker
 
-        if future.status in ("cancelled", "lost"):
+        if future.status == "lost":  # finished, but its worker died before it was fetched
+            self._submit(block)
+            return None
+        if future.status == "cancelled":
             raise EngineLost(f"the scheduler at {self.address} is gone")
         try:
             found: Ensemble | Failure = future.result()
