@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 import nneft
+from nneft.rg import driver
+from nneft.rg.accuracy import beyond_first_order
 from nneft.rg.cost import check_cost, seconds_needed
 from nneft.rg.recursion import Method
 
@@ -203,6 +205,35 @@ def test_expectations_that_overflow():
     net = nneft.Network((1, 5, 5, 5), "x**2", 1.0)
     with pytest.raises(nneft.NumericsError, match="overflows at layer 2"):
         nneft.flow(net, kernel=1e60, order=5)
+
+
+def test_what_an_expectation_was_needed_for_is_told():
+    net = nneft.Network((1, 20, 20, 20), "exp", 1.0)
+    with pytest.raises(nneft.NumericsError, match=r"at layer \d, order 6 in 1/n: .* too large"):
+        nneft.flow(net, kernel=1.0, order=6)
+    # the control: it is the order that is too high
+    assert np.isfinite(nneft.flow(net, kernel=1.0, order=1).K(1)).all()
+
+
+def test_no_layer_beyond_the_first_without_digits_is_worked_on(monkeypatch):
+    net = nneft.Network((1, *[300] * 9), "tanh", 1.0)
+    held, taken = nneft.flow(net, kernel=1.0, order=8).states, []
+
+    def counted():
+        for state in held:
+            taken.append(state.layer)
+            yield state
+
+    assert list(driver._reached(net, 8, counted())) == list(held)
+    assert taken == list(range(1, 10))
+    taken.clear()
+    losses = [beyond_first_order(state) for state in held]
+    monkeypatch.setattr(driver, "MOST_ERROR", 0.999 * losses[4])
+    first = 1 + next(i for i, loss in enumerate(losses) if loss > 0.999 * losses[4])
+    with pytest.raises(nneft.NumericsError, match=f"at layer {first} order 8 is known"):
+        list(driver._reached(net, 8, counted()))
+    assert taken == list(range(1, first + 1))
+    assert first < 9
 
 
 def test_too_long_is_refused_at_once_and_says_what_would_do():

@@ -22,7 +22,9 @@ def relative_error(state: LayerState) -> float:
 
 def beyond_first_order(state: LayerState) -> float:
     """The largest of what order 2 and higher ones add."""
-    return max((loss for power, loss in _losses(state) if power > 1), default=0.0)
+    # Where the natural size overflows the next layer does, and is told by name.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return max((loss for power, loss in _losses(state) if power > 1), default=0.0)
 
 
 def _losses(state: LayerState) -> Iterator[tuple[int, float]]:

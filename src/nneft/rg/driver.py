@@ -1,5 +1,7 @@
 """From a network and its inputs to its flow."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -108,12 +110,9 @@ def flow(
         kernels = np.stack([state.K_0 for state in found])
         close = close_pairs(network, kernels, order) if len(reduction.kernel) > 2 else None
         replace = None if close is None else close.replace
-        found = list(states(network, kernels, order, chosen, reduction.scales, replace))
-    given = inputs is not None
-    made = Flow(network, order, tuple(found), reduction, from_inputs=given)
-    if order > 1:
-        _check_reached(made)
-    return made
+        steps = states(network, kernels, order, chosen, reduction.scales, replace)
+        found = list(_reached(network, order, steps))
+    return Flow(network, order, tuple(found), reduction, from_inputs=inputs is not None)
 
 
 def _stepped(network: Network, reduction: Reduction, order: int) -> list[LayerState]:
@@ -158,23 +157,26 @@ def _checked_method(order: int, method: str | None) -> Method | None:
     return chosen
 
 
-def _check_reached(made: Flow) -> None:
-    """Refuse what has no digits left, naming the layer."""
-    for state in made.states:
+def _reached(network: Network, order: int, found: Iterator[LayerState]) -> Iterator[LayerState]:
+    """The same layers; the first beyond order 1 that has no digits left is refused by its name."""
+    below = None
+    for state in found:
         worst = beyond_first_order(state)
         if not worst <= MOST_ERROR:
+            kernel = (below or state).K_0
             raise NumericsError(
-                f"at layer {state.layer} order {made.order} is known to a relative accuracy of "
-                f"{worst:.1g} only, {MOST_ERROR:.0e} was promised: "
-                f"{_reason(made, state.layer)}; take a lower order or fewer layers"
+                f"at layer {state.layer} order {order} is known to a relative accuracy of "
+                f"{worst:.1g} only, {MOST_ERROR:.0e} was promised: {_reason(network, kernel)}; "
+                "take a lower order or fewer layers"
             )
+        yield state
+        below = state
 
 
-def _reason(made: Flow, layer: int) -> str:
-    """What most likely costs the digits."""
-    kernel = made.states[max(layer - 2, 0)].K_0
+def _reason(network: Network, kernel: Array) -> str:
+    """What most likely costs the digits, from the kernel of the layer below."""
     deviations = np.sqrt(np.diag(kernel))
-    if len(kernel) > 1 and made.network.activation.kinks:
+    if len(kernel) > 1 and network.activation.kinks:
         upper = np.triu_indices(len(kernel), 1)
         safe = np.where(deviations > 0.0, deviations, 1.0)
         largest = float(np.max(np.abs(kernel / safe[:, None] / safe)[upper]))

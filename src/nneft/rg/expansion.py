@@ -12,6 +12,7 @@ same sign.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from math import factorial, isqrt, prod
@@ -23,7 +24,7 @@ from nneft.blobs import expectation
 from nneft.conventions import pairs
 from nneft.errors import NumericsError
 from nneft.gaussian import expectations
-from nneft.gaussian.base import Array, Term
+from nneft.gaussian.base import Array, Moments, Term
 from nneft.rg.algebra import combine, local_entries
 from nneft.rg.multisets import Places, dense_places, multisets, number, rank, start
 
@@ -155,7 +156,7 @@ def expand(
     count = inputs * (inputs + 1) // 2
     plan = _plan(count, cut)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # told by name below
-        found, uncertain = _expectations(activation, kernels, plan.terms, layer)
+        found, uncertain = _expectations(activation, kernels, plan.terms, layer, cut.order)
     uncertain *= ESTIMATE
     bad = ~np.all(np.isfinite(found + uncertain), axis=1)
     if np.any(bad):
@@ -196,31 +197,48 @@ def _expectations(
     kernels: Array,
     groups: tuple[tuple[tuple[int, ...], tuple[Term, ...]], ...],
     layer: int,
+    order: int,
 ) -> tuple[Array, Array]:
     """(L, number of expectations + 1) each: values and errors; the last is zero."""
     values, errors = [], []
     for inputs, terms in groups:
         if len(inputs) == 1:
             a = inputs[0]
-            found = expectations.singles(activation, kernels[:, a, a], list(terms))
+            found = _singles(activation, kernels[:, a, a], list(terms), layer, order)
             values.append(found.values.T)
             errors.append(found.errors.T)
             continue
         here = np.ix_(inputs, inputs)
-        rows = [_at_layer(activation, K[here], terms, layer + i) for i, K in enumerate(kernels)]
+        rows = []
+        for i, K in enumerate(kernels):
+            with _named(layer + i, order):
+                rows.append(expectation(activation, K[here], list(terms)))
         values.append(np.array([row[0] for row in rows]))
         errors.append(np.array([row[1] for row in rows]))
     none = np.zeros((len(kernels), 1))
     return np.concatenate([*values, none], axis=1), np.concatenate([*errors, none], axis=1)
 
 
-def _at_layer(
-    activation: Activation, kernel: Array, terms: tuple[Term, ...], layer: int
-) -> tuple[Array, Array]:
+def _singles(
+    activation: Activation, kernels: Array, terms: list[Term], layer: int, order: int
+) -> Moments:
+    """Of all layers at once; what fails does so again one layer at a time, to be told where."""
     try:
-        return expectation(activation, kernel, list(terms))
+        return expectations.singles(activation, kernels, terms)
+    except (ValueError, NumericsError):
+        for i in range(len(kernels)):
+            with _named(layer + i, order):
+                expectations.singles(activation, kernels[i : i + 1], terms)
+        raise
+
+
+@contextmanager
+def _named(layer: int, order: int) -> Iterator[None]:
+    """Say at which layer an expectation fails, and for what it is needed."""
+    try:
+        yield
     except (ValueError, NumericsError) as error:
-        raise type(error)(f"at layer {layer}: {error}") from error
+        raise type(error)(f"at layer {layer}, order {order} in 1/n: {error}") from error
 
 
 @lru_cache(maxsize=32)

@@ -38,17 +38,25 @@ def multisets(count: int, size: int) -> Places:
 
 def rank(rows: Places, count: int) -> Places:
     """The place of each sorted row among the multisets of its size."""
+    if count == 1:
+        return np.zeros(rows.shape[:-1], dtype=np.intp)
     size = rows.shape[-1]
-    most = count + size - 1
-    # Strictly rising c_i = m_i + i are combinations; those that come later differ first at some i.
-    later = np.array(
-        [[comb(most - 1 - c, size - i) if c >= i else 0 for c in range(most)] for i in range(size)],
-        dtype=np.intp,
-    ).reshape(size, most)
+    most, later = count + size - 1, _later(count, size)
     places = np.full(rows.shape[:-1], comb(most, size) - 1, dtype=np.intp)
     for i in range(size):
         places -= later[i][rows[..., i] + i]
     return places
+
+
+@lru_cache(maxsize=256)
+def _later(count: int, size: int) -> Places:
+    """(size, count + size - 1): how many combinations differ first at i and rise further there."""
+    most = count + size - 1
+    # Strictly rising c_i = m_i + i are combinations; those that come later differ first at some i.
+    return np.array(
+        [[comb(most - 1 - c, size - i) if c >= i else 0 for c in range(most)] for i in range(size)],
+        dtype=np.intp,
+    ).reshape(size, most)
 
 
 def dense_places(count: int, size: int) -> Places:
