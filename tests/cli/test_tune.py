@@ -54,3 +54,20 @@ def test_wrong_calls_are_one_line(capsys, changed, message):
     told = capsys.readouterr()
     assert told.out == "" and message in told.err
     assert "Traceback" not in told.err
+
+
+def test_the_signal_is_kept_and_told(capsys):
+    asked = ["tune", "--activation", "tanh", "--depth", "8", "--width", "100", "--json"]
+    assert run([*asked, "--target", "spread"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    now, was = told["signal"]["correlations"], told["untuned"]["signal"]["correlations"]
+    assert abs(now["0.5"][-1] - 0.5) < abs(was["0.5"][-1] - 0.5) + 0.01
+    assert told["spread"][-1] < told["untuned"]["spread"][-1]
+
+
+def test_what_tuning_loses_is_a_warning(capsys):
+    asked = ["tune", "--activation", "gelu", "--depth", "15", "--width", "128"]
+    assert run([*asked, "--target", "layers"]) == 0
+    out = capsys.readouterr().out
+    assert "warning: tuning makes random seeds spread more" in out
+    assert "chi_par = " in out

@@ -89,7 +89,7 @@ def test_wrong_calls():
         tune(net, kernel=kernel, target="mean")
     with pytest.raises(ValueError, match="infinite-width kernel: leave it out"):
         tune(net, kernel=kernel, target="shift", goal=1.0)
-    with pytest.raises(ValueError, match="one layer has nothing to shift"):
+    with pytest.raises(ValueError, match="one layer has nothing to tune"):
         tune(nneft.Network((2, 3), "tanh", 1.0), kernel=1.0, target="shift")
     with pytest.raises(ValueError, match="positive first kernel"):
         tune(net, kernel=0.0, target="shift")

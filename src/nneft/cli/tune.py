@@ -10,7 +10,8 @@ from nneft._version import __version__
 
 EPILOG = """Targets: shift, one C_W (1 + c/n) for all layers that keeps the mean kernel at first
 order in 1/n; layers, each layer's own constants, so that the mean kernel is the same in all of
-them; spread, the least difference between random seeds with the kernel kept near."""
+them; spread, the least difference between random seeds with the kernel kept near, and with the
+differences between inputs kept. What tuning makes worse is said in a warning."""
 
 
 @click.command(epilog=EPILOG)

@@ -9,6 +9,7 @@ from nneft.criticality import CriticalPoint, critical_point
 from nneft.parameterizations import Recipe
 from nneft.parameterizations.apart import recipe_apart
 from nneft.tuning.depth import Budget, budget
+from nneft.tuning.signal import REFERENCES, Signal
 from nneft.tuning.start import start_network
 from nneft.tuning.tuning import Tuning, tune
 
@@ -56,6 +57,7 @@ class Advice:
     def as_dict(self) -> dict[str, Any]:
         """Numbers, strings and lists alone, for JSON; layers in order."""
         before, after = self.tuning.profiles
+        was, now = self.tuning.signals
         off = self.tuning.departure
         spent = self.budget
         return {
@@ -69,9 +71,12 @@ class Advice:
                 "C_b": self.tuning.before.C_b.tolist(),
                 "departure": off[0].tolist(),
                 "spread": before.spread.tolist(),
+                "signal": _signal(was),
             },
             "departure": off[1].tolist(),
             "spread": after.spread.tolist(),
+            "signal": _signal(now),
+            "warnings": self.tuning.warnings,
             "numbers": dict(self.tuning.numbers),
             "budget": {
                 "bound": spent.bound,
@@ -88,6 +93,16 @@ class Advice:
             "type": list(self.recipe.calls),
             "notes": list(self.recipe.notes),
         }
+
+
+def _signal(of: Signal) -> dict[str, Any]:
+    return {
+        "correlations": {
+            f"{r:g}": of.correlations[:, i].tolist() for i, r in enumerate(REFERENCES)
+        },
+        "chi_par": of.parallel.tolist(),
+        "chi_perp": of.perpendicular.tolist(),
+    }
 
 
 def advise(

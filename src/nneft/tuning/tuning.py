@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nneft.errors import NumericsError
 from nneft.gaussian.base import Array
 from nneft.network import Network
 from nneft.rg.driver import flow
@@ -14,6 +13,8 @@ from nneft.tuning.balance import Balance
 from nneft.tuning.layers import solve_layers
 from nneft.tuning.profile import Profile, measure
 from nneft.tuning.shift import shift, shifted
+from nneft.tuning.signal import Signal, signal
+from nneft.tuning.words import kept, percent, warnings
 
 #: What each can be told, beside the network and its inputs.
 TARGETS = {
@@ -21,8 +22,6 @@ TARGETS = {
     "layers": ("goal",),
     "spread": ("goal", "weights", "shared", "iterations"),
 }
-#: Relative departures below this are those of rounding, shown as 0.
-ROUNDING = 1e-12
 #: Most steps of the optimiser, if nothing else is said.
 ITERATIONS = 60
 
@@ -41,6 +40,8 @@ class Tuning:
         The mean kernel wanted.
     profiles
         Mean kernels to first order in 1/n, and spreads, of the two.
+    signals
+        What the two do to differences between inputs, at infinite width: correlations, chi's.
     numbers
         "shift": ``c`` of ``C_W (1 + c/n)`` and ``d`` of ``C_b + d/n``; "spread": the weighted sum
         before and after.
@@ -51,6 +52,7 @@ class Tuning:
     after: Network
     goal: Array
     profiles: tuple[Profile, Profile]
+    signals: tuple[Signal, Signal]
     numbers: Mapping[str, float]
 
     @property
@@ -63,11 +65,17 @@ class Tuning:
         rows = ["layer           C_W           C_b   kernel off by      seeds spread by"]
         off, (was, now) = self.departure, self.profiles
         for l in _shown(self.after.depth):
-            change = f"{_percent(off[0][l])} -> {_percent(off[1][l])}"
-            spread = f"{_percent(was.spread[l])} -> {_percent(now.spread[l])}"
+            change = f"{percent(off[0][l])} -> {percent(off[1][l])}"
+            spread = f"{percent(was.spread[l])} -> {percent(now.spread[l])}"
             w, b = self.after.C_W[l], self.after.C_b[l]
             rows.append(f"{l + 1:>5}  {w:>12.8g}  {b:>12.8g}  {change:>15}  {spread:>15}")
-        return "\n".join([self._verdict(), *self._doubts(), "", *rows])
+        told = [*self.warnings, kept(self.profiles, self.signals), *self._doubts()]
+        return "\n".join([self._verdict(), *told, "", *rows])
+
+    @property
+    def warnings(self) -> list[str]:
+        """What tuning made worse, in plain words: spread, differences of inputs, criticality."""
+        return warnings(self.profiles, self.signals)
 
     def _doubts(self) -> list[str]:
         layers = [profile.doubtful for profile in self.profiles if profile.doubtful]
@@ -79,7 +87,7 @@ class Tuning:
         ]
 
     def _verdict(self) -> str:
-        off, (was, now) = self.departure, self.profiles
+        off = self.departure
         name, depth = self.before.activation.name, self.before.depth
         if self.target == "shift":
             if not any(self.numbers.values()):
@@ -88,20 +96,16 @@ class Tuning:
             how = " and ".join(
                 typed[k].format("-" if v < 0.0 else "+", abs(v)) for k, v in self.numbers.items()
             )
-            left, was_off = _percent(off[1][-1]), _percent(off[0][-1])
+            left, was_off = percent(off[1][-1]), percent(off[0][-1])
             return (
                 f"{name}: take {how}, n the width below; the mean kernel of layer {depth} is then "
                 f"off its infinite-width value by {left} instead of {was_off}"
             )
-        kept = (
-            f"the mean kernel stays within {_percent(float(np.max(off[1])))} of the one wanted "
-            f"(before: {_percent(float(np.max(off[0])))})"
+        held = (
+            f"the mean kernel stays within {percent(float(np.max(off[1])))} of the one wanted "
+            f"(before: {percent(float(np.max(off[0])))})"
         )
-        seeds = (
-            f"random seeds spread by {_percent(now.spread[-1])} at layer {depth} "
-            f"(before: {_percent(was.spread[-1])})"
-        )
-        return f"{name}: {kept}; {seeds}"
+        return f"{name}: {held}"
 
 
 def tune(
@@ -125,15 +129,17 @@ def tune(
     network
         Where to start from; at a critical point, most often.
     inputs, kernel
-        A few inputs, or the first layer's kernel. One input says nothing about angles: with C_b
-        free it would be spread least by a network that forgets its inputs, ``C_W = 0``.
+        A few inputs, or the first layer's kernel. "layers" keeps what tells the inputs given
+        apart, and no others.
     target
         "shift": one ``C_W (1 + c/n_{l-1})`` (and ``C_b + d/n_{l-1}``, see `by`) for all layers, so
         that the mean kernel of the last layer is the infinite-width one to first order in 1/n.
         "layers": each layer's own, so that the mean kernel is `goal` at every layer; one input
         keeps its C_b. "spread": the least of ``weights["kernel"]`` times the squared departure
         from `goal`, added over layers, plus ``weights["spread"]`` times the mean relative variance
-        of the last layer between random seeds.
+        of the last layer between random seeds, among networks that move the correlations 0.5 and
+        0.99 no further from layer 1 to the last than `network` does, and spread no more: biases
+        vary less than signals, but are none.
     by
         For "shift": "C_W" (the default), "C_b" or both.
     goal : (N, N) or (L, N, N)
@@ -143,12 +149,13 @@ def tune(
     shared
         For "spread": one C_W and one C_b for all layers; by default each layer its own.
     iterations
-        For "spread": most steps of L-BFGS-B, by default 60.
+        For "spread": most steps of SLSQP, by default 60.
 
     Returns
     -------
     Tuning
-        Before and after; ``str()`` of it says in words what was gained.
+        Before and after; ``str()`` of it says in words what was gained, and warns of what was lost:
+        a larger spread, differences between inputs, criticality.
 
     Raises
     ------
@@ -176,6 +183,8 @@ def tune(
     first = network.first_kernel(inputs=inputs, kernel=kernel)
     if np.any(np.diag(first) <= 0.0):
         raise ValueError("each input must have a positive first kernel; leave out zero inputs")
+    if network.depth < 2:
+        raise ValueError("one layer has nothing to tune: its kernel is not random")
     if target == "shift":
         return _by_shift(network, first, _shifting("C_W" if by is None else by))
     wanted = _goal(network, first, goal)
@@ -185,18 +194,17 @@ def tune(
     else:
         w, steps = _weights(weights), _steps(iterations)
         problem = Balance(network, first, wanted, w["kernel"], w["spread"], _is_shared(shared))
-        after, numbers["before"], numbers["after"] = problem.solved(_starts(problem), steps)
-    profiles = measure(network, first), measure(after, first)
-    return Tuning(target, network, after, wanted, profiles, numbers)
+        after, numbers["before"], numbers["after"] = problem.solved(steps)
+    return _compared(target, (network, after), first, wanted, numbers)
 
 
-def _starts(problem: Balance) -> list[Network]:
-    """The network given, and the one whose mean kernel is as wanted, where there is one."""
-    try:
-        tuned = solve_layers(problem.network, problem.kernel, problem.goal)
-    except (ValueError, NumericsError):
-        return [problem.network]
-    return [problem.network, tuned]
+def _compared(
+    target: str, both: tuple[Network, Network], first: Array, goal: Array, numbers: dict[str, float]
+) -> Tuning:
+    (before, after), size = both, float(np.mean(np.diag(first)))
+    profiles = measure(before, first), measure(after, first)
+    signals = signal(before, size), signal(after, size)
+    return Tuning(target, before, after, goal, profiles, signals, numbers)
 
 
 def _check_used(target: str, given: list[str]) -> None:
@@ -235,15 +243,12 @@ def _steps(iterations: int | None) -> int:
 
 
 def _by_shift(network: Network, first: Array, by: tuple[str, ...]) -> Tuning:
-    if network.depth < 2:
-        raise ValueError("one layer has nothing to shift: its kernel is not random")
     found = shift(network, first, by)
     after = shifted(network, found)
     goal = flow(network, kernel=first, order=0).K()
     letters = {"C_W": "c", "C_b": "d"}
     numbers = {letters[name]: value for name, value in found.items()}
-    profiles = measure(network, first), measure(after, first)
-    return Tuning("shift", network, after, goal, profiles, numbers)
+    return _compared("shift", (network, after), first, goal, numbers)
 
 
 def _goal(network: Network, first: Array, goal: ArrayLike | None) -> Array:
@@ -267,10 +272,6 @@ def _weights(weights: Mapping[str, float] | None) -> dict[str, float]:
     if set(found) != {"kernel", "spread"} or any(not 0.0 <= w < np.inf for w in found.values()):
         raise ValueError(f'weights are "kernel" and "spread", not negative, got {weights!r}')
     return found
-
-
-def _percent(value: float) -> str:
-    return f"{0.0 if abs(value) < ROUNDING else 100.0 * value:.3g}%"
 
 
 def _shown(depth: int) -> list[int]:
