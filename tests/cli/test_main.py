@@ -78,15 +78,25 @@ def test_the_list_says_what_the_command_says(name: str) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
-def test_an_interruption_leaves_nothing_behind(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM], ids=str)
+def test_an_interruption_leaves_nothing_behind(tmp_path: Path, sent: signal.Signals) -> None:
     with subprocess.Popen(
         [*NNEFT, *LONG, *INPUTS, "--out", "x.nc"], cwd=tmp_path, stdout=-1, stderr=-1, text=True
     ) as process:
         time.sleep(1.5)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(sent)
         out, err = process.communicate(timeout=20)
     assert (process.returncode, out, err.strip()) == (4, "", "nneft: interrupted")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_warning_is_one_line() -> None:
+    sample = ["sample", "--activation", "tanh", "--widths", "1,9,9", "--C-W", "1", "--inputs", "1"]
+    few = ["--networks", "9", "--points", "6", "--dtype", "float32", "--json"]
+    done = subprocess.run([*NNEFT, *sample, *few], capture_output=True, text=True)
+    assert done.returncode == 0
+    warned = [line for line in done.stderr.splitlines() if "sampling" not in line]
+    assert len(warned) == 1 and warned[0].startswith("nneft: float32 normal numbers end at 5.4")
 
 
 PRINTING = [["--help"], ["critical", "tanh"], ["diagrams", "10", "--table"], ["diagrams", "4"]]

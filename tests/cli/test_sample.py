@@ -67,7 +67,11 @@ def test_without_a_folder_nothing_is_written(
         points=6,
         reduce=False,
     )
-    np.testing.assert_array_equal(report["V_4"], direct.V(4).mean)
+    for points in (4, 6):
+        np.testing.assert_array_equal(report[f"V_{points}"], direct.V(points).mean)
+        np.testing.assert_array_equal(report[f"error_V_{points}"], direct.V(points).error)
+    drawn = (report["points"], report["seeds"], report["method"], report["dtype"])
+    assert drawn == (6, [3], "chain", "float64")
     assert run(["sample", *SETTINGS, "--points", "6"]) == 0
     assert "V_6[0,0,0,0,0,0]" in capsys.readouterr().out
     assert run(["sample", *SETTINGS, "--networks", "1"]) == 0
@@ -109,6 +113,8 @@ def test_other_settings_are_refused_with_the_difference(tmp_path: Path, capsys: 
         (["--run", "x", "--task", "2"], "give --task and --of together"),
         (["--run", "x", "--task", "2", "--of", "2"], "a task is a number from 0 to 1 of 2, got 2"),
         (["--run", "x", "--task", "1", "--of", "2", "--gather"], "leave out --task and --of"),
+        (["--run", "x", "--task", "0", "--of", "0"], "--of is the number of jobs, 1 or more"),
+        (["--run", "x", "--gather", "--dask", "2"], "--gather samples nothing: leave out --dask"),
         (["--run", "x", "--networks", "0"], "networks must be a positive integer, got 0"),
         (["--run", "x", "--threads", "0"], "--threads must be 1 or more, got 0"),
         (["--run", "x", "--seed", "-1"], "seed must be an integer, 0 or more, got -1"),
@@ -133,6 +139,10 @@ def test_missing_settings_are_named(tmp_path: Path, capsys: Captured) -> None:
     assert "holds no run: there is no manifest.json in it" in capsys.readouterr().err
     assert run(["sample", *SETTINGS[:-5]]) == 2
     assert "--networks is missing" in capsys.readouterr().err
+    assert sampled(tmp_path / "run") == 0
+    capsys.readouterr()
+    assert run(["sample", "--run", str(tmp_path / "run"), "--seed", "3"]) == 2
+    assert "to go on with the run in" in capsys.readouterr().err
     assert run(["sample"]) == 2
     assert "--activation is missing" in capsys.readouterr().err
 

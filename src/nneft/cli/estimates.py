@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from nneft.ensemble import Ensemble
     from nneft.ensemble.accuracy import Accuracy, Reading
 
-#: Most numbers of V_4 that are printed as JSON.
+#: Most numbers of one correlator that are printed as JSON.
 MOST_NUMBERS = 100_000
 
 
@@ -111,17 +111,22 @@ def _described(found: Ensemble) -> dict[str, Any]:
         "C_W": list(found.C_W),
         "C_b": list(found.C_b),
         "networks": found.networks,
+        "points": found.points,
+        "seeds": sorted({source.seed for source in found.sources}),
+        "method": found.sources[0].method,
+        "dtype": found.sources[0].dtype,
         "reduced": found.reduction is not None,
     }
 
 
 def _numbers(found: Ensemble) -> dict[str, Any]:
-    """Kernel and V_4, dense, with their errors; null where there is none or it is too large.
+    """Kernel and V_4 to V_8, dense, with their errors; null where they are none or too large.
 
     Gains of a reduced ensemble, null where no error is left.
     """
-    names = ("kernel", "error_kernel", "V_4", "error_V_4", "gain_kernel", "gain_V_4")
-    empty: dict[str, Any] = dict.fromkeys(names)
+    held = ["kernel", *(f"V_{points}" for points in range(4, max(found.points, 4) + 1, 2))]
+    empty: dict[str, Any] = dict.fromkeys([*held, *(f"error_{name}" for name in held)])
+    empty |= dict.fromkeys(["gain_kernel", "gain_V_4"])
     if found.networks < 2:
         return empty
     kernel = found.kernel
@@ -129,12 +134,21 @@ def _numbers(found: Ensemble) -> dict[str, Any]:
     gain = None if found.reduction is None else found.gain
     if gain is not None:
         numbers["gain_kernel"] = _finite(gain["kernel"].tolist())
-    if found.points >= 4 and kernel.mean.size * len(found.first_kernel) ** 2 <= MOST_NUMBERS:
-        v4 = found.V(4)
-        numbers |= {"V_4": v4.mean.tolist(), "error_V_4": v4.error.tolist()}
-        if gain is not None and "V_4" in gain:
-            numbers["gain_V_4"] = _finite(gain["V_4"].tolist())
+    if gain is not None and "V_4" in gain and _printable(found, 4):
+        numbers["gain_V_4"] = _finite(gain["V_4"].tolist())
+    for points in range(4, found.points + 1, 2):
+        # k-statistics of k pairs need k + 1 networks.
+        if _printable(found, points) and found.networks > points // 2:
+            v = found.V(points)
+            numbers |= {f"V_{points}": v.mean.tolist(), f"error_V_{points}": v.error.tolist()}
     return numbers
+
+
+def _printable(found: Ensemble, points: int) -> bool:
+    """Whether a dense correlator is not too long to print."""
+    depth, inputs = len(found.widths) - 1, len(found.first_kernel)
+    numbers: int = depth * inputs**points
+    return numbers <= MOST_NUMBERS
 
 
 def _finite(values: Any) -> Any:

@@ -9,7 +9,9 @@ import difflib
 import errno
 import importlib
 import os
+import signal
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -121,10 +123,19 @@ def cli() -> None:
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    """Run the command line, and leave with its exit code."""
+    """Run the command line, and leave with its exit code.
+
+    From here on SIGTERM interrupts as Ctrl-C does, and a warning is one line.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    warnings.showwarning = _warn
     if sys.stdout is None:  # closed by the shell
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     sys.exit(run(args))
+
+
+def _warn(message: Warning | str, *where: Any, **more: Any) -> None:
+    click.echo(f"nneft: {message}", err=True)
 
 
 def run(args: Sequence[str] | None = None) -> int:

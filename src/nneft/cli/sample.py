@@ -93,6 +93,8 @@ def sample(
     share = _share(folder, task, of, gather)
     if threads is not None and threads < 1:
         raise ValueError(f"--threads must be 1 or more, got {threads}")
+    if gather and dask is not None:
+        raise ValueError("--gather samples nothing: leave out --dask")
     engine = chosen_engine(dask, insecure, threads, folder)
     if gpu:
         checked_gpu(given)
@@ -121,6 +123,8 @@ def _share(folder: Path | None, task: int | None, of: int | None, gather: bool) 
         raise ValueError("give --task and --of together, such as --task 0 --of 100")
     if task is None or of is None:
         return None
+    if of < 1:
+        raise ValueError(f"--of is the number of jobs, 1 or more, got {of}")
     if gather:
         raise ValueError("--gather comes after the tasks: leave out --task and --of")
     from nneft.ensemble.runs import Share
@@ -135,7 +139,14 @@ def _run(folder: Path, given: dict[str, Any]) -> Run:
 
     if all(value is None for value in given.values()):
         return read_run(folder, control=control)
-    plan, networks = _plan(given)
+    try:
+        plan, networks = _plan(given)
+    except ValueError as error:
+        if (folder / "manifest.json").exists():
+            raise ValueError(
+                f"{error}; to go on with the run in {folder}, give --run {folder} alone"
+            ) from None
+        raise
     return open_run(folder, plan, networks, ["nneft", *sys.argv[1:]], until=given["until"])
 
 
