@@ -75,7 +75,10 @@ def verdict(data: xr.Dataset) -> list[str]:
     attributes, name = data.attrs, data.attrs["activation"]
     if "critical_C_W" in attributes:
         w, b = attributes["critical_C_W"], attributes["critical_C_b"]
-        told = f"{name} is critical at C_W = {w:.9g}, C_b = {b:.9g}{_kernel(attributes)}."
+        where = f"at C_W = {w:.9g}, C_b = {b:.9g}{_kernel(attributes)}"
+        if attributes["universality_class"] == "half-stable line":
+            where = f"all along its edge of chaos, for one {where}"
+        told = f"{name} is critical {where}."
     else:
         told = f"{name} has no critical point: {attributes['critical_reason']}."
     return [told, _edge(data), _box(data), *_shares(data), *_several(data)]

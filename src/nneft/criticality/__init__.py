@@ -1,6 +1,7 @@
 """Criticality: fixed points of the kernel, phases, universality classes and susceptibilities."""
 
 from nneft.criticality.asymptotics import Scaling, scaling
+from nneft.criticality.border import EdgePoint, edge_of_chaos
 from nneft.criticality.chi import Susceptibility, susceptibility
 from nneft.criticality.close import ClosePair, close_pair
 from nneft.criticality.compromise import Compromise
@@ -19,6 +20,7 @@ __all__ = [
     "Correlation",
     "CriticalPoint",
     "Edge",
+    "EdgePoint",
     "Exponent",
     "Exponents",
     "FixedPoint",
@@ -31,6 +33,7 @@ __all__ = [
     "close_pair",
     "critical_exponents",
     "critical_point",
+    "edge_of_chaos",
     "fixed_points",
     "phase_diagram",
     "rates",

@@ -20,7 +20,13 @@ from nneft.activations import Activation
 from nneft.criticality.checks import checked
 from nneft.criticality.laws import Law, at_zero, flat, half_stable
 from nneft.criticality.limits import origin
-from nneft.criticality.point import HALF_STABLE, NONE, SCALE_INVARIANT, critical_point
+from nneft.criticality.point import (
+    HALF_STABLE,
+    HALF_STABLE_LINE,
+    NONE,
+    SCALE_INVARIANT,
+    critical_point,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +117,7 @@ def scaling(
         raise ValueError(f"{point.activation} has no critical point: {point.reason}")
     assert point.C_W is not None
     assert point.C_b is not None
-    if point.universality_class == HALF_STABLE:
+    if point.universality_class in (HALF_STABLE, HALF_STABLE_LINE):
         noise, logarithm, crossover, laws = half_stable(sigma, point, order, kernel)
         fixed = float(point.kernel or 0.0)
     elif point.universality_class == SCALE_INVARIANT:

@@ -78,7 +78,14 @@ def _octave(activation: Activation, kernels: Array) -> Array:
         _integrals(columns, x, weights, kernels[i : i + rows]) for i in range(0, len(kernels), rows)
     ]
     found = np.concatenate(parts, axis=1)
+    far = kernels > activation.scale**2
+    if activation.is_callable and np.any(far):
+        # second differences of a large sigma are rounding: <sigma sigma''> = d<sigma^2>/dK -
+        # <sigma'^2> there, with d<f>_K/dK = <f (z^2 - 1)>/(2 K), deltas included
+        found[2, far] = _grown(columns[0], x, weights, kernels[far]) - found[1, far]
     singular = _deltas(activation, kernels)
+    if activation.is_callable:
+        singular[:, far] = 0.0
     found[2] += singular.sum(axis=0)
     found[3] += np.abs(singular).sum(axis=0)
     return found
@@ -90,6 +97,14 @@ def _integrals(columns: Array, x: Array, weights: Array, kernels: Array) -> Arra
         return np.asarray(columns @ (density * weights).T)
 
 
+def _grown(square: Array, x: Array, weights: Array, kernels: Array) -> Array:
+    """``d<sigma^2>_K/dK`` from values alone."""
+    z2 = x**2 / kernels[:, None]
+    with np.errstate(under="ignore"):
+        density = np.exp(-0.5 * z2) / np.sqrt(2.0 * pi * kernels)[:, None]
+        return np.asarray((density * (z2 - 1.0)) @ (square * weights) / (2.0 * kernels))
+
+
 def _deltas(activation: Activation, kernels: Array) -> Array:
     """(kinks, kernels): ``<sigma J delta(phi - k)> = sigma(k) J p(k)``, J the jump of sigma'."""
     kinks = np.array(activation.kinks)[:, None]
@@ -99,6 +114,16 @@ def _deltas(activation: Activation, kernels: Array) -> Array:
     with np.errstate(under="ignore"):
         density = np.exp(-0.5 * kinks**2 / kernels) / np.sqrt(2.0 * pi * kernels)
         return np.asarray(weight * density)
+
+
+def gradient_slope(activation: Activation, kernel: float) -> float:
+    """``d<sigma'^2>_K/dK = <sigma'^2 (z^2 - 1)>/(2 K)``."""
+    x, weights = mesh.nodes(activation, kernel, kernel)
+    first = activation.derivatives(x, 1)[1]
+    z2 = x**2 / kernel
+    with np.errstate(under="ignore"):
+        density = weights * np.exp(-0.5 * z2) / np.sqrt(2.0 * pi * kernel)
+    return float(density @ (first**2 * (z2 - 1.0))) / (2.0 * kernel)
 
 
 def at_zero(activation: Activation) -> tuple[float, float, float, float]:

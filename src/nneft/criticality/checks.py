@@ -24,7 +24,8 @@ def checked(activation: str | Activation | Callable[[Any], Any]) -> Activation:
         (``<sigma^2>`` diverges), random, or not an activation at all.
     """
     found = resolve(activation)
-    x = np.concatenate([np.linspace(-40.0, 40.0, 801), np.array(found.kinks)])
+    beside = np.add.outer(np.array(found.kinks), [-1.0, 0.0, 1.0]).ravel()
+    x = np.concatenate([np.linspace(-40.0, 40.0, 801), beside])
     with np.errstate(over="ignore"):
         values = np.asarray(found(x), dtype=np.float64)
     if np.all(values == values[0]):

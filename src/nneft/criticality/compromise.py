@@ -17,6 +17,7 @@ from scipy.optimize import minimize_scalar
 from nneft.activations.base import Activation
 from nneft.criticality.limits import tails
 from nneft.criticality.table import Table
+from nneft.errors import NumericsError
 from nneft.gaussian.base import Array
 
 #: Measures nearer to each other than this are equal.
@@ -38,9 +39,20 @@ class Compromise(NamedTuple):
 
 
 def compromise(activation: Activation, known: Table) -> Compromise:
-    """The fixed point of the smallest measure; of equal ones that nearest to ``K* = 1``."""
+    """The fixed point of the smallest measure; of equal ones that nearest to ``K* = 1``.
+
+    Raises
+    ------
+    nneft.NumericsError
+        At no kernel are averages known.
+    """
     nodes = known.trusted
     nodes = nodes[nodes > 1e-12]
+    if not len(nodes):
+        raise NumericsError(
+            f"the averages of {activation.name} are faint, or lost in rounding, at every kernel up "
+            f"to {known.high:.3g}: nothing can be told of where it is critical"
+        )
     with np.errstate(all="ignore"):
         measures = _measure(known, nodes)
     lowest = np.nanmin(measures)

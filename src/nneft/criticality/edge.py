@@ -55,7 +55,7 @@ class Box(NamedTuple):
     C_b: tuple[float, float]
 
 
-def edge_of_chaos(activation: Activation, box: Box | None = None) -> Edge:
+def edge_curve(activation: Activation, box: Box | None = None) -> Edge:
     """The curve, in a box with one point outside at either end, or as far as averages are known."""
     known = table(activation)
     kernels = known.trusted
@@ -84,6 +84,9 @@ def _with_ends(activation: Activation, known: Table, kernels: Array) -> tuple[Ar
         return K - float(at.square[0] / at.gradient[0])
 
     _, b = _curve(known, kernels)
+    # where large kernels cancel to rounding nothing is known of C_b
+    told = np.flatnonzero(b)
+    kernels, b = (part[: told[-1] + 1 if len(told) else None] for part in (kernels, b))
     allowed = b >= 0.0
     flips = np.flatnonzero(allowed[1:] != allowed[:-1])
     zeros = [_zero(bias, kernels[i], kernels[i + 1]) for i in flips]

@@ -24,6 +24,8 @@ RESOLVED, LAST = 1e-13, 4
 LONGEST = 2.0
 #: Natural logarithm of what is left out of the Gaussian.
 DIGITS = 37.0
+#: Where sigma is 0 up to so many standard deviations, the Gaussian has ended before it starts.
+SILENT = 38.0
 #: Within this distance of the origin nothing is taken on trust, beyond it panels grow.
 NEAR = 32.0
 #: Scale below which an activation is steep.
@@ -46,7 +48,7 @@ def nodes(
     nneft.NumericsError
         They need more panels than `MOST_PANELS`.
     """
-    furthest = reach(activation, sqrt(high), 2, DIGITS) * sqrt(high)
+    furthest = _furthest(activation, sqrt(high))
     edges = np.array(_edges(activation, float(2.0 ** np.ceil(np.log2(furthest)))))
     if extra is not None and len(extra):
         edges = np.unique(np.concatenate([edges, extra]))
@@ -61,6 +63,16 @@ def nodes(
     half = 0.5 * width
     x = (start + width * within + half)[:, None] + half[:, None] * points
     return x.ravel(), (half[:, None] * weights).ravel()
+
+
+def _furthest(activation: Activation, deviation: float) -> float:
+    """Where the Gaussian of that standard deviation ends, as far as sigma lets it."""
+    near = deviation * np.linspace(-SILENT, SILENT, 97)
+    with np.errstate(all="ignore"):
+        silent = not np.any(activation(near))
+    if silent:  # and beyond its first kink sigma weighs nothing
+        return sqrt(2.0 * DIGITS) * deviation
+    return reach(activation, deviation, 2, DIGITS) * deviation
 
 
 def _too_many(activation: Activation, kernel: float) -> NumericsError:

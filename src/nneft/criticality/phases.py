@@ -14,7 +14,7 @@ from nneft.criticality import grid as grids
 from nneft.criticality.checks import MOST, checked
 from nneft.criticality.chi import depth_scale
 from nneft.criticality.correlation import CRITICAL
-from nneft.criticality.edge import Box, Edge, edge_of_chaos
+from nneft.criticality.edge import Box, Edge, edge_curve
 from nneft.criticality.fixed import ROUNDING, far_out, growth
 from nneft.criticality.limits import tails
 from nneft.criticality.overlap import angles
@@ -101,7 +101,7 @@ def phase_diagram(
         fields, edge = _homogeneous(sigma, w, b, start), _homogeneous_edge(sigma, box)
     else:
         known = table(sigma)
-        fields, edge = _fields(sigma, known, w, b, start), edge_of_chaos(sigma, box)
+        fields, edge = _fields(sigma, known, w, b, start), edge_curve(sigma, box)
     return _dataset(sigma, w, b, start, fields, edge, critical_point(sigma))
 
 

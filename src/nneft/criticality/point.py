@@ -5,7 +5,9 @@ They differ by ``C_W <sigma sigma''>``, so K* is a zero of that, or 0:
 
 - *scale-invariant*: ``sigma sigma'' = 0`` everywhere; every K* is fixed;
 - *at zero*: ``sigma(0) = 0``, ``C_b = 0``, ``C_W = 1/A_2``, smooth or *with a kink* at the origin;
-- *half-stable*: ``<sigma sigma''>_K* = 0`` at ``K* > 0``.
+- *half-stable*: ``<sigma sigma''>_K* = 0`` at ``K* > 0``;
+- *half-stable line*: ``<sigma sigma''>_K = 0`` at every K, as sigma bends only where it is 0 (a
+  shifted ReLU): all of the edge of chaos is critical.
 """
 
 from collections.abc import Callable
@@ -18,27 +20,28 @@ import numpy as np
 from nneft.activations import Activation
 from nneft.criticality import compromise as best
 from nneft.criticality import words
-from nneft.criticality.averages import averages
+from nneft.criticality.averages import averages, gradient_slope
 from nneft.criticality.checks import checked
 from nneft.criticality.compromise import Compromise
-from nneft.criticality.edge import Edge, edge_of_chaos
+from nneft.criticality.edge import Edge, edge_curve
 from nneft.criticality.exponents import exponents_of
 from nneft.criticality.fixed import growth
 from nneft.criticality.limits import Origin, origin
 from nneft.criticality.roots import root_between
-from nneft.criticality.table import Table, table
+from nneft.criticality.table import ROUNDING, Table, table
 from nneft.gaussian import expectations
 
 SCALE_INVARIANT = "scale-invariant"
 ZERO = "K*=0"
 ZERO_KINKED = "K*=0 with a kink"
 HALF_STABLE = "half-stable"
+HALF_STABLE_LINE = "half-stable line"
 NONE = "none"
 
 #: Which of several critical points is the main one.
 PREFERRED = ("stable", "stable from below", "stable from above", "unstable")
-#: ``<sigma sigma''>`` below this fraction of ``<sigma'^2>`` has no sign.
-ROUNDING = 1e-13
+#: A line stands for itself where ``<sigma'^2>`` is above this fraction of its largest.
+FAINT = 1e-2
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,9 +53,10 @@ class CriticalPoint:
     activation
         Its name.
     universality_class
-        "scale-invariant", "K*=0", "K*=0 with a kink", "half-stable" or "none".
+        "scale-invariant", "K*=0", "K*=0 with a kink", "half-stable", "half-stable line" or "none".
     C_W, C_b
-        None where there is no critical point.
+        None where there is no critical point. Of a line of them, those of one point: that with
+        ``K* = 1``, or the nearest to it with ``C_b >= 0`` and a ``<sigma'^2>`` that is not faint.
     kernel
         ``K*``; None where there is none, or where every kernel is fixed ("scale-invariant").
     stability
@@ -70,9 +74,11 @@ class CriticalPoint:
         The other critical points, each with its own stability.
     reason
         What decides, in words: always there, and why not where there is none.
-    edge, compromise
-        Where there is none: the line ``chi_perp = 1``, empty if it needs ``C_b < 0`` everywhere,
-        and the best that can be had instead.
+    edge
+        Of a "half-stable line" all of its critical points. Where there is none: the line
+        ``chi_perp = 1``, empty if it needs ``C_b < 0`` everywhere.
+    compromise
+        Where there is none: the best that can be had instead.
     """
 
     activation: str
@@ -120,7 +126,8 @@ def critical_point(activation: str | Activation | Callable[[Any], Any]) -> Criti
     if sigma.slopes is not None:
         return _scale_invariant(sigma)
     known, expansion = table(sigma), origin(sigma)
-    half, refused = _half_stable(sigma, known)
+    line = not np.any(known.signed(known.trusted))
+    half, refused = (_line(sigma, known), []) if line else _half_stable(sigma, known)
     zero = _at_zero(sigma, known, expansion)
     found = [*half, *zero]
     if not found:
@@ -190,8 +197,8 @@ def _half_stable(
         return float(averages(sigma, np.array([K])).curvature[0])
 
     nodes = known.trusted
-    values, gradient = known.curvature(nodes), known.gradient(nodes)
-    live = np.flatnonzero(np.abs(values) > ROUNDING * gradient)
+    values = known.curvature(nodes)
+    live = np.flatnonzero(known.signed(nodes))
     found, refused = [], []
     for i, j in pairwise(live.tolist()):
         if values[i] * values[j] < 0.0:
@@ -229,10 +236,51 @@ def _half(sigma: Activation, K: float, w: float, b: float, chi_par: float) -> Cr
     )
 
 
+def _line(sigma: Activation, known: Table) -> list[CriticalPoint]:
+    """One point of a line of them, the nearest to ``K* = 1``; none where all need ``C_b < 0``."""
+    edge = edge_curve(sigma)
+    kernels = edge.kernel[edge.kernel > 0.0]
+    if not len(kernels):
+        return []
+    gradient = known.gradient(kernels)
+    kernels = kernels[gradient > FAINT * gradient.max()]
+    K = float(kernels[np.argmin(np.abs(np.log(kernels)))])
+    at = averages(sigma, np.array([K]))
+    w = 1.0 / float(at.gradient[0])
+    b = max(K - w * float(at.square[0]), 0.0)
+    # K' - K* = (C_W/2) d<sigma'^2>/dK (K - K*)^2, as d<sigma^2>/dK = <sigma'^2> at every K
+    bend = 0.5 * w * gradient_slope(sigma, K)
+    side = "below" if bend > 0.0 else "above"
+    which = (
+        "K* = 1"
+        if K == 1.0
+        else f"K* = {K:.9g}, the nearest to 1 with C_b >= 0 and a <sigma'^2> above {FAINT:.0%} of "
+        "its largest"
+    )
+    return [
+        CriticalPoint(
+            sigma.name,
+            HALF_STABLE_LINE,
+            w,
+            b,
+            K,
+            f"stable from {side}",
+            "<sigma sigma''>_K = 0 at every K, as sigma bends only where it is 0: chi_par = "
+            "chi_perp, and every point of the edge of chaos is critical; this one has "
+            f"{which}, where kernels {side} K* tend to it and those on the other side leave",
+            w * float(at.slope[0]),
+            1.0,
+            {"curvature": bend},
+            exponents_of(HALF_STABLE, None),
+            edge=edge,
+        )
+    ]
+
+
 def _none(
     sigma: Activation, known: Table, at: Origin, refused: list[tuple[float, float, float]]
 ) -> CriticalPoint:
-    edge = edge_of_chaos(sigma)
+    edge = edge_curve(sigma)
     return CriticalPoint(
         sigma.name,
         NONE,
@@ -258,10 +306,16 @@ def _why_none(known: Table, at: Origin, refused: list[tuple[float, float, float]
             f"C_b = {b:.6g} < 0"
         )
     nodes = known.trusted
-    values = known.curvature(nodes) / known.gradient(nodes)
-    live = values[np.abs(values) > ROUNDING]
-    sign = "positive" if len(live) and live[0] > 0.0 else "negative"
-    nearest = np.min(np.abs(live)) if len(live) else 0.0
+    live = (known.curvature(nodes) / known.gradient(nodes))[known.signed(nodes)]
+    if not len(live):
+        one = np.ones(1)
+        bias = 1.0 - float((known.square(one) / known.gradient(one))[0])
+        return (
+            f"{first}; <sigma sigma''>_K = 0 at every K, so that chi_par = chi_perp, but both are "
+            f"1 only where C_b < 0: at K* = 1 with C_b = {bias:.6g}"
+        )
+    sign = "positive" if live[0] > 0.0 else "negative"
+    nearest = np.min(np.abs(live))
     return (
         f"{first}; and <sigma sigma''>_K is {sign} at every K up to {known.high:.2g} (nearest to "
         f"zero {nearest:.2g} <sigma'^2>), so chi_par and chi_perp are never equal"

@@ -22,8 +22,16 @@ LEAST = -10
 DEGREE = 19
 #: Accuracy asked of a series, relative to the averages there or at K = 1, whichever is larger.
 ACCURACY = 1e-12
-#: Averages below this fraction of those at K = 1 are too faint to be relatively accurate.
+#: .. but not those at K = 1 where they are larger than this many times those at 0.
+STEEP = 1e6
+#: Averages below this fraction of typical ones are too faint to be relatively accurate.
 FAINT = 1e-7
+#: A sigma that is 0 up to here is judged by larger kernels.
+SILENT = 4.0
+#: Kernels at which differences of a callable's values are lost, in units of its scale squared.
+LOST = 1e8
+#: ``<sigma sigma''>`` below this fraction of ``<sigma'^2>`` has no sign.
+ROUNDING = 1e-13
 #: Derivatives by log K below this, relative to ``<sigma'^2>``, are rounding.
 FLAT = 1e-12
 #: Where on its octave a series is judged.
@@ -73,10 +81,28 @@ class Table:
         return np.unique(np.concatenate(places))
 
     @property
+    def typical(self) -> float:
+        """What gradients are faint against: that at a kernel of one, or a smaller one at zero."""
+        one = float(self.gradient(np.array([_unit(self.activation)]))[0])
+        return min(one, self.zero[1]) if self.zero[1] > 0.0 else one
+
+    @property
     def trusted(self) -> Array:
         """Those of the `nodes` where the averages are not lost in their own rounding."""
         nodes = self.nodes
-        return nodes[self.gradient(nodes) > FAINT * self.gradient(np.ones(1))]
+        if self.activation.is_callable:
+            nodes = nodes[nodes < LOST * self.activation.scale**2]
+        return nodes[self.gradient(nodes) > FAINT * self.typical]
+
+    def signed(self, kernels: Array) -> np.ndarray:
+        """Where ``<sigma sigma''>`` is more than the rounding of it."""
+        sigma, gradient = self.activation, self.gradient(kernels)
+        noise = np.full_like(gradient, ROUNDING)
+        if sigma.is_callable:
+            # differences of values: sigma itself is as large as where the Gaussian reaches
+            noise += sigma.derivative_error(2) * (1.0 + np.sqrt(kernels) / sigma.scale)
+        size = noise * np.maximum(gradient, self.typical)
+        return np.asarray(np.abs(self.curvature(kernels)) > size)
 
     def square(self, kernels: Array) -> Array:
         """``<sigma^2>``."""
@@ -141,7 +167,7 @@ def table(activation: Activation) -> Table:
     nneft.NumericsError
         They cannot be had at small kernels.
     """
-    unit = averages(activation, np.ones(1))
+    unit = averages(activation, np.array([_unit(activation)]))
     found: list[Array] = []
     worst = np.zeros(3)
     for octave in count(FIRST):
@@ -166,6 +192,13 @@ def table(activation: Activation) -> Table:
     return Table(activation, np.stack(found, axis=2), (zero[0], zero[1], zero[2]), worst)
 
 
+def _unit(activation: Activation) -> float:
+    """1, or what it takes to be seen by a sigma that is 0 around the origin: its kink squared."""
+    if activation.kinks and not np.any(activation(np.linspace(-SILENT, SILENT, 97))):
+        return float(max(1.0, min(abs(k) for k in activation.kinks) ** 2))
+    return 1.0
+
+
 def _octave(activation: Activation, octave: int, unit: Averages) -> tuple[Array, Array]:
     """Coefficients (3, DEGREE + 1), and errors relative to the averages' own sizes."""
     t = np.cos(np.pi * (np.arange(DEGREE + 1) + 0.5) / (DEGREE + 1))
@@ -179,7 +212,9 @@ def _octave(activation: Activation, octave: int, unit: Averages) -> tuple[Array,
     wrong = np.abs(
         np.polynomial.chebyshev.chebval(2.0 * np.array(JUDGES) - 1.0, series.T) - values[:, at]
     )
-    gradient = np.maximum(found.gradient[at], unit.gradient[0])
+    first = at_zero(activation)[1]
+    least = min(unit.gradient[0], STEEP * first) if first > 0.0 else unit.gradient[0]
+    gradient = np.maximum(found.gradient[at], least)
     square = np.maximum(found.square[at], kernels[at] * gradient)
     sizes = np.stack([square, gradient, gradient + found.size[at]])
     sizes = np.maximum(sizes, np.finfo(np.float64).tiny)

@@ -25,6 +25,11 @@ def verdict(point: CriticalPoint) -> str:
         return f"{point.activation} has no critical point."
     assert point.stability is not None
     kernel = "" if point.kernel is None else f" with K* = {point.kernel:.9g}"
+    if point.universality_class == "half-stable line":
+        return (
+            f"{point.activation} is critical all along its edge of chaos, for one at C_W = "
+            f"{point.C_W:.9g}, C_b = {point.C_b:.9g}{kernel}: {STABILITIES[point.stability]}."
+        )
     return (
         f"{point.activation} is critical at C_W = {point.C_W:.9g}, C_b = {point.C_b:.9g}{kernel}: "
         f"{STABILITIES[point.stability]}."
@@ -46,9 +51,10 @@ def advice(point: CriticalPoint) -> list[str]:
             f"The nearest to it: C_W -> {best.C_W:.6g} from below, C_b = {best.C_b:.6g}, where "
             "chi_par and chi_perp tend to 1 as kernels grow."
         ]
+    long = f"some {1.0 / best.measure:.2g} layers" if best.measure else "any number of layers"
     return [
         f"The best compromise: C_W = {best.C_W:.6g}, C_b = {best.C_b:.6g}, where signals and "
-        f"their differences survive some {1.0 / best.measure:.2g} layers."
+        f"their differences survive {long}."
     ]
 
 
