@@ -48,7 +48,7 @@ def default_axes(sigma: Activation, point: CriticalPoint) -> tuple[Axis, Axis]:
     C_W goes beyond where kernels explode if sigma grows linearly, else to a multiple of the
     critical C_W or of where the edge of chaos starts.
     """
-    from nneft.criticality.edge import edge_of_chaos
+    from nneft.criticality.edge import edge_curve
     from nneft.criticality.limits import tails
 
     slopes = tails(sigma)
@@ -60,7 +60,7 @@ def default_axes(sigma: Activation, point: CriticalPoint) -> tuple[Axis, Axis]:
     if slopes is not None and any(slopes):
         explodes = 2.0 / sum(a * a for a in slopes)
         return _box(LINEAR * max(explodes, best), top)
-    edge = edge_of_chaos(sigma)
+    edge = edge_curve(sigma)
     if slopes is not None and len(edge) and edge.C_b[0] == 0.0:
         best = float(edge.C_W[0])
         top = _leaves(edge, 0.8 * BOUNDED * best) or top
