@@ -15,12 +15,13 @@ import nneft
 from nneft.ensemble import looks, plan, sample
 from nneft.ensemble.runs import Run, complete, disk, gather, open_run, read_run, verify, work
 from nneft.ensemble.runs.arrays import flatten, restore
-from nneft.ensemble.runs.blockfile import listed
+from nneft.ensemble.runs.blockfile import listed, read_block, write_block
 from nneft.ensemble.runs.prefix import merged
 from nneft.ensemble.runs.work import Share
 from nneft.ensemble.sampling import checked
 from nneft.errors import NumericsError
 from nneft.network import Network
+from nneft.variance_reduction import control
 
 INPUTS = [[1.0, 1.0], [-1.4, 2.0]]
 NET = Network((2, 20, 30, 20), "tanh", 1.0, 0.1)
@@ -207,8 +208,6 @@ def test_a_damaged_block_is_found_and_sampled_again(spoil, undisturbed, tmp_path
 
 
 def test_a_forged_block_is_found_by_sampling_it_again(tmp_path):
-    from nneft.ensemble.runs.blockfile import read_block, write_block
-
     run = begun(tmp_path)
     complete(run)
     path = listed(run.blocks)[2][0]
@@ -223,8 +222,6 @@ def test_a_forged_block_is_found_by_sampling_it_again(tmp_path):
 
 
 def test_two_whole_files_of_one_block_are_refused(tmp_path):
-    from nneft.ensemble.runs.blockfile import read_block, write_block
-
     run = begun(tmp_path)
     work(run, [0])
     arrays = read_block(listed(run.blocks)[0][0], run.digest)
@@ -409,3 +406,42 @@ def test_the_result_names_no_place_time_or_worker(undisturbed, tmp_path):
     manifest = json.loads((run.folder / "manifest.json").read_text())
     assert attributes["run"] == manifest["digest"]
     assert Path(run.folder / "blocks").is_dir()
+
+
+@pytest.fixture
+def reduced():
+    net = Network((2, 20, 30, 20), "tanh", 1.0, 0.1)
+    return net, control(net, net.first_kernel(INPUTS, None))
+
+
+def scaled(arrays):
+    return {n: a * 1.0001 if a.dtype.kind == "f" else a for n, a in arrays.items()}
+
+
+def without_reduction(arrays):
+    return {n: a for n, a in arrays.items() if not n.startswith("reduction")}
+
+
+def without_covariances(arrays):
+    return {n: a for n, a in arrays.items() if not n.startswith("moments.co")}
+
+
+@pytest.mark.parametrize("block", [0, 3])
+@pytest.mark.parametrize("change", [scaled, without_reduction, without_covariances])
+def test_a_block_of_another_control_is_a_damaged_one(change, block, reduced, tmp_path):
+    """Its checksum and digest are right, but it would not add up with the others."""
+    net, known = reduced
+    run = open_run(tmp_path, asked(net, control=known), NETWORKS)
+    complete(run)
+    whole = run.result.read_bytes()
+    path = listed(run.blocks)[block][0]
+    arrays = change(read_block(path, run.digest))
+    path.unlink()
+    forged = write_block(run.blocks, run.digest, block, arrays)
+    verdict = verify(run, [])
+    assert not verdict.good and list(verdict.damaged) == [forged.name]
+    said = []
+    complete(run, say=said.append)
+    assert len(said) == 1 and f"block {block} " in said[0]
+    assert (run.folder / "damaged" / forged.name).exists()
+    assert run.result.read_bytes() == whole and verify(run).good

@@ -7,9 +7,14 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
+import numpy as np
+
+from nneft.ensemble.control import Control
 from nneft.ensemble.ensemble import Ensemble, Source
+from nneft.ensemble.reduction import SAME, Reduction
 from nneft.ensemble.runs.arrays import Arrays, flatten, restore
 from nneft.ensemble.runs.blockfile import Damaged, Failure, read_block
+from nneft.ensemble.runs.controlfile import NAME as CONTROL
 from nneft.ensemble.runs.run import Run
 
 #: Fields of an ensemble that follow from the settings, and so are not written in every block.
@@ -31,9 +36,10 @@ def ensemble_of(run: Run, block: int, arrays: Arrays) -> Ensemble:
     Raises
     ------
     Damaged
-        Something is not there, or of another number of networks.
+        Something is not there, or of other networks, correlators or centres than the run's.
     """
     plan, net = run.plan, run.plan.network
+    pairs = len(plan.kernel) * (len(plan.kernel) + 1) // 2
     start, size = block * run.per_block, run.networks_in(block)
     source = Source(plan.numbers, plan.dtype, plan.seed, start, start + size)
     hints = get_type_hints(Ensemble)
@@ -53,7 +59,21 @@ def ensemble_of(run: Run, block: int, arrays: Arrays) -> Ensemble:
     )
     if found.networks != size:
         raise Damaged(f"block {block} holds {found.networks} networks, {size} were wanted")
+    if found.points != plan.points or found.moments.mean.shape != (net.depth - 1, pairs):
+        raise Damaged(f"block {block} holds other correlators than the run")
+    if not _about(plan.control, found.reduction):
+        raise Damaged(f"block {block} is reduced about other centres than {CONTROL}")
     return found
+
+
+def _about(control: Control | None, reduction: Reduction | None) -> bool:
+    """Whether sums were made with the run's control, but for rounding: others do not add up."""
+    if control is None or reduction is None:
+        return control is None and reduction is None
+    if reduction.centre.shape != control.centre.shape:
+        return False
+    size = np.abs(control.centre).max(axis=1, keepdims=True)
+    return bool((np.abs(reduction.centre - control.centre) <= SAME * size).all())
 
 
 def one_whole(

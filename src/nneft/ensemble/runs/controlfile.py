@@ -28,8 +28,8 @@ NAME = "control.npz"
 def with_kept_control(folder: Path, plan: Plan) -> Plan:
     """The plan with the control that the folder holds; kept there if it holds none.
 
-    A damaged file is replaced by what the plan has: where that has other centres than the blocks
-    that are there, they will not merge, and are named.
+    A damaged file is replaced by what the plan has: where that has other centres than blocks that
+    are there, these are damaged, too.
     """
     if plan.control is None:
         return plan
