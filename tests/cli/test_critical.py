@@ -116,8 +116,10 @@ def test_where_a_network_stands(capsys: pytest.CaptureFixture[str]) -> None:
         (["gelu", "--C-W", "2.5"], "exploding: kernels grow without end from a first kernel of 1"),
         (["gelu", "--C-W", "2.5", "--kernel", "0.5"], "it is ordered: close inputs merge"),
         (["gelu", "--kernel", "5"], "it is critical: close inputs neither merge nor part"),
-        (["tanh", "--C-b", "0.1"], "At C_W = 1, C_b = 0.1 it is ordered"),
-        (["sigmoid", "--C-b", "0.3"], "At C_W = 9.27620516, C_b = 0.3 it is ordered"),
+        (["tanh", "--C-b", "0.05"], "At C_W = 1.76095464, C_b = 0.05 it is critical"),
+        (["tanh", "--C-W", "1", "--C-b", "0.1"], "At C_W = 1, C_b = 0.1 it is ordered"),
+        (["relu", "--C-b", "0.5"], "At C_W = 2, C_b = 0.5 it is exploding"),
+        (["softplus", "--C-b", "0.3"], "At C_W = 2, C_b = 0.3 it is exploding"),
     ],
 )
 def test_every_phase_is_told(
@@ -126,6 +128,21 @@ def test_every_phase_is_told(
     assert said in called(capsys, *args)
     [record] = report(capsys, *args)
     assert str(record["at"]["phase"]) in said  # type: ignore[index]
+
+
+def test_the_edge_of_chaos_at_a_bias(capsys: pytest.CaptureFixture[str]) -> None:
+    """tanh at C_b = 0.05: C_W, K* and chi_par known to many digits."""
+    out = called(capsys, "tanh", "--C-b", "0.05")
+    told = next(line for line in out.splitlines() if line.startswith("The edge of chaos at"))
+    assert told.startswith("The edge of chaos at C_b = 0.05: C_W = 1.7609546396")
+    assert "K* = 0.5700478816" in told and "chi_par = 0.518186" in told
+    [record] = report(capsys, "tanh", "--C-b", "0.05")
+    [edge] = record["at"]["edge"]  # type: ignore[index]
+    assert edge["C_W"] == record["at"]["C_W"]  # type: ignore[index]
+    assert "there is no edge of chaos: no C_W makes" in called(capsys, "relu", "--C-b", "0.5")
+    assert ", which repels, and chi_par = 1.085" in called(capsys, "gelu", "--C-b", "0.05")
+    [record] = report(capsys, "tanh", "--C-W", "2", "--C-b", "0.05")
+    assert record["at"]["edge"] is None  # type: ignore[index]
 
 
 @pytest.mark.parametrize(("C_W", "phase"), [("2.2", "exploding"), ("1.8", "vanishing")])

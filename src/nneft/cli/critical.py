@@ -13,7 +13,7 @@ from nneft._version import __version__
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from nneft.criticality import CriticalPoint, FixedPoint, FixedPoints
+    from nneft.criticality import CriticalPoint, EdgePoint, FixedPoint, FixedPoints
 
 EPILOG = """A weight has the variance C_W/fan_in, a bias C_b. By chi_par a layer multiplies a small
 change of an input's length, by chi_perp the squared distance of two close inputs: by 1 at a
@@ -22,8 +22,10 @@ grow."""
 
 JSON = "Print JSON; null where there is none, and for infinity."
 
-BIAS = "Variance of the biases: 0 beside --C-W; alone, it goes with the critical C_W."
+BIAS = "Variance of the biases: 0 beside --C-W; alone, C_W is that of the edge of chaos there."
 
+#: A chi this near to 1 is 1.
+ROUNDING = 1e-14
 #: What close inputs do, by phase.
 PHASES = {
     "ordered": "close inputs merge",
@@ -76,11 +78,14 @@ def critical(
 class Standing:
     """What a network of an activation does at given C_W and C_b.
 
-    Without C_W, at the activation's critical one or its best compromise, and with the C_b of that
-    unless another is given.
+    Without C_W, on the edge of chaos at that C_b, where its fixed point is stable if there is such
+    a place; without C_b too, or where no edge is, at the activation's critical point or its best
+    compromise.
 
     Attributes
     ----------
+    edge
+        The edge of chaos at a C_b given alone; else None.
     points
         All fixed points of the kernel.
     start
@@ -97,10 +102,14 @@ class Standing:
         C_b: float | None,
         start: float,
     ) -> None:
-        from nneft.criticality import fixed_points
+        from nneft.criticality import edge_of_chaos, fixed_points
 
         own = point if point.compromise is None else point.compromise
-        if C_W is None:
+        alone = C_W is None and C_b is not None
+        self.edge: tuple[EdgePoint, ...] | None = edge_of_chaos(name, C_b or 0.0) if alone else None
+        if self.edge:
+            C_W = next((p for p in self.edge if p.stable), self.edge[0]).C_W
+        elif C_W is None:
             assert own.C_W is not None
             C_W, C_b = own.C_W, own.C_b if C_b is None else C_b
         self.C_W, self.C_b, self.start = C_W, C_b or 0.0, start
@@ -124,12 +133,27 @@ def _print(where: Console, point: CriticalPoint, at: Standing | None) -> None:
 
     said = told(point)
     if at is not None:
-        said.insert(said.index(""), _stands(at))
+        place = said.index("")
+        said[place:place] = [*_edge(at), _stands(at)]
     for line in said:
         where.print(line, markup=False, soft_wrap=True)
     if at is not None and len(at.points):
         where.print()
         where.print(_fixed_points(at))
+
+
+def _edge(at: Standing) -> list[str]:
+    """The edge of chaos, where it was asked for."""
+    if at.edge is None:
+        return []
+    if not at.edge:
+        return [f"At C_b = {at.C_b:.9g} there is no edge of chaos: no C_W makes chi_perp = 1."]
+    where = [
+        f"C_W = {p.C_W:.12g}, with K* = {p.kernel:.12g}{'' if p.stable else ', which repels'}, and "
+        f"chi_par = {p.chi_par:.9g}"
+        for p in at.edge
+    ]
+    return [f"The edge of chaos at C_b = {at.C_b:.9g}: {'; '.join(where)}."]
 
 
 def _stands(at: Standing) -> str:
@@ -166,6 +190,8 @@ def _depth(chi: float) -> float:
 
     from nneft.criticality.chi import depth_scale
 
+    if abs(chi - 1.0) <= ROUNDING:
+        return inf
     return float(depth_scale(np.array(chi)))
 
 
@@ -203,6 +229,7 @@ def _standing(at: Standing) -> dict[str, Any]:
         "start_kernel": at.start,
         "phase": at.phase,
         "kernel": at.kernel,
+        "edge": None if at.edge is None else [p._asdict() for p in at.edge],
         "fixed_points": [_fixed(p) for p in at.points],
         "every_kernel_is_fixed": at.points.line,
         "explodes_above": at.points.explodes_above,
