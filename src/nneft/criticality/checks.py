@@ -10,6 +10,10 @@ from nneft.activations import Activation, resolve
 
 #: Steps below this, relative to the function beside them, are rounding.
 STEP = 1e-11
+#: Bisections after which a change that is still this fraction of the first, and this one of the
+#: function (more than the rounding of single precision), is a jump; and by how
+#: much they start beside round numbers.
+HALVINGS, STAYS, SEEN, OFF = 36, 1e-3, 1e-6, 0.0417
 #: Variances beyond this make kernels overflow.
 MOST = 1e100
 
@@ -23,7 +27,12 @@ def checked(activation: str | Activation | Callable[[Any], Any]) -> Activation:
         It is constant (no signal), discontinuous (``<sigma'^2>`` is infinite), grows too fast
         (``<sigma^2>`` diverges), random, or not an activation at all.
     """
-    found = resolve(activation)
+    try:
+        found = resolve(activation)
+    except ValueError:
+        if callable(activation):
+            _explain(activation)
+        raise
     beside = np.add.outer(np.array(found.kinks), [-1.0, 0.0, 1.0]).ravel()
     x = np.concatenate([np.linspace(-40.0, 40.0, 801), beside])
     with np.errstate(over="ignore"):
@@ -35,7 +44,7 @@ def checked(activation: str | Activation | Callable[[Any], Any]) -> Activation:
         )
     if found.kinks:
         _check_steps(found)
-    _check_growth(found)
+    _check_growth(found, found.name)
     return found
 
 
@@ -46,14 +55,41 @@ def _check_steps(activation: Activation) -> None:
     size = np.abs(np.asarray(activation(around))).max(axis=0)
     wrong = np.flatnonzero(np.abs(steps) > STEP * size)
     if len(wrong):
-        raise ValueError(
-            f"the activation {activation.name} is discontinuous: it jumps by "
-            f"{steps[wrong[0]]:.6g} at x = {kinks[wrong[0]]:.6g}, so chi_perp = C_W <sigma'^2> is "
-            "infinite for every C_W > 0 and close inputs always part; give a continuous one"
-        )
+        raise _jumps(activation.name, float(steps[wrong[0]]), float(kinks[wrong[0]]))
 
 
-def _check_growth(activation: Activation) -> None:
+def _jumps(name: str, step: float, x: float) -> ValueError:
+    return ValueError(
+        f"the activation {name} is discontinuous: it jumps by {step:.6g} at x = {x:.6g}, so "
+        "chi_perp = C_W <sigma'^2> is infinite for every C_W > 0 and close inputs always part; "
+        "give a continuous one"
+    )
+
+
+def _explain(fn: Callable[[Any], Any]) -> None:
+    """Of a callable that is not smooth, raise what no declared kink would mend, if it is that."""
+    name = repr(getattr(fn, "__name__", fn))
+    _check_growth(fn, name)
+    low = np.linspace(-40.0, 40.0, 801) + OFF
+    high = low + (low[1] - low[0])
+    with np.errstate(all="ignore"):
+        first, last = np.asarray(fn(low)), np.asarray(fn(high))
+        start = np.abs(last - first)
+        for _ in range(HALVINGS):  # the half in which it changes more
+            middle = 0.5 * (low + high)
+            value = np.asarray(fn(middle))
+            left = np.abs(value - first) >= np.abs(last - value)
+            low, first = np.where(left, low, middle), np.where(left, first, value)
+            high, last = np.where(left, middle, high), np.where(left, value, last)
+        step, size = np.abs(last - first), np.abs(first) + np.abs(last)
+        stays = (step > STAYS * start) & (step > SEEN * size)
+    if np.any(stays):
+        i = int(np.argmax(np.where(stays, step, 0.0)))
+        x = float(np.round(high[i], 9)) + 0.0
+        raise _jumps(name, float(last[i] - first[i]), x)
+
+
+def _check_growth(activation: Activation | Callable[[Any], Any], name: str) -> None:
     """Refuse growth like ``exp(r x^2)``: ``<sigma^2>_K`` has a pole at ``K = 1/(4 r)``."""
     x = 2.0 ** np.arange(-6.0, 12.0, 0.5)
     for side in (1.0, -1.0):
@@ -63,7 +99,7 @@ def _check_growth(activation: Activation) -> None:
         if len(logs) < 3 or logs[-1] < 10.0 or logs[-1] < 3.5 * logs[-3]:
             continue
         raise ValueError(
-            f"the activation {activation.name} grows too fast: <sigma^2>_K diverges from a kernel "
+            f"the activation {name} grows too fast: <sigma^2>_K diverges from a kernel "
             f"of about {x[len(logs) - 1] ** 2 / (4.0 * logs[-1]):.3g} on; give one that grows no "
             "faster than exp(|x|)"
         )
