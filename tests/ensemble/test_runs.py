@@ -277,23 +277,6 @@ def test_callables_of_one_name_are_told_apart(tmp_path):
         read_run(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (b"", "is damaged"),
-        (b"{}", "is damaged"),
-        (None, "holds blocks but no manifest"),
-    ],
-)
-def test_a_spoilt_manifest_is_named(content, said, tmp_path):
-    run = begun(tmp_path)
-    work(run, [0])
-    path = tmp_path / "manifest.json"
-    path.unlink() if content is None else path.write_bytes(content)
-    with pytest.raises(ValueError, match=said):
-        begun(tmp_path)
-
-
 def test_a_changed_manifest_is_found(tmp_path):
     begun(tmp_path)
     path = tmp_path / "manifest.json"
@@ -445,3 +428,51 @@ def test_a_block_of_another_control_is_a_damaged_one(change, block, reduced, tmp
     assert len(said) == 1 and f"block {block} " in said[0]
     assert (run.folder / "damaged" / forged.name).exists()
     assert run.result.read_bytes() == whole and verify(run).good
+
+
+@pytest.mark.parametrize("content", [b"", b'{"schema": 1,', None])
+def test_a_spoilt_manifest_is_written_anew_where_blocks_bear_its_digest(
+    content, undisturbed, tmp_path
+):
+    run = begun(tmp_path)
+    work(run, range(3))
+    path = tmp_path / "manifest.json"
+    path.unlink() if content is None else path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"is damaged|no manifest.json in it"):
+        read_run(tmp_path)
+    for others in ({"seed": 4}, {"points": 2}):
+        with pytest.raises(ValueError, match="give all settings that the blocks were sampled with"):
+            begun(tmp_path, **others)
+    assert not (tmp_path / "damaged").exists()
+    again, said = begun(tmp_path), []
+    assert again.digest == run.digest and len(again.mended) == 1
+    assert not begun(tmp_path).mended
+    if content is not None:
+        assert (tmp_path / "damaged" / "manifest.json").read_bytes() == content
+    complete(again, say=said.append)
+    assert said == list(again.mended) and "written anew from the settings given" in said[0]
+    assert run.result.read_bytes() == undisturbed
+    assert verify(read_run(tmp_path)).good
+
+
+def test_a_disk_too_full_for_the_control_leaves_a_run_to_go_on_with(reduced, tmp_path, monkeypatch):
+    net, known = reduced
+    whole = open_run(tmp_path / "whole", asked(net, control=known), NETWORKS)
+    complete(whole)
+    write = disk.write
+
+    def full(path, content):
+        if "control" in path.name:
+            raise OSError(28, "No space left on device")
+        write(path, content)
+
+    monkeypatch.setattr(disk, "write", full)
+    run = open_run(tmp_path / "full", asked(net, control=known), NETWORKS)
+    for attempt in (run, read_run(tmp_path / "full", control=control)):
+        with pytest.raises(OSError, match="No space left"):
+            complete(attempt)
+    assert listed(run.blocks) == {}
+    monkeypatch.setattr(disk, "write", write)
+    complete(run)
+    assert run.result.read_bytes() == whole.result.read_bytes()
+    assert (run.folder / "control.npz").exists()

@@ -50,6 +50,9 @@ class Kept:
         """Sample and merge; the exit code."""
         for note in self.run.notes:
             click.echo(f"nneft: the last bits of new blocks may differ: {note}", err=True)
+        if self.only_gather or self.share is not None:  # else `complete` says so
+            for line in self.run.mended:
+                click.echo(f"nneft: {line}", err=True)
         with _terminable():
             try:
                 if self.only_gather:

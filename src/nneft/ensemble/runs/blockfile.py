@@ -75,6 +75,8 @@ def _write(folder: Path, block: int, content: bytes, ending: str) -> Path:
 def listed(folder: Path) -> dict[int, list[Path]]:
     """The files that are there by block, their content not looked at."""
     found: dict[int, list[Path]] = {}
+    if not folder.is_dir():
+        return found
     for path in sorted(folder.iterdir()):
         match = NAME.fullmatch(path.name)
         if match:

@@ -19,8 +19,14 @@ from nneft.ensemble.plan import Plan
 
 NAME = "manifest.json"
 SCHEMA = 1
+#: What helps a damaged one.
+MEND = "give all settings that the blocks were sampled with, or begin again in another folder"
 #: Where a callable is looked at, to tell it from another of its name.
 PROBES = np.array([-3.0, -1.0, -0.25, 0.0, 0.5, 1.0, 2.0])
+
+
+class Damaged(ValueError):
+    """A manifest that is not what was written, or that is gone from among blocks."""
 
 
 def settings(plan: Plan, networks: int, per_block: int, until: str | None) -> dict[str, Any]:
@@ -113,7 +119,7 @@ def read(folder: Path) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        There is none, or it is damaged, or of a later schema.
+        There is none, or it is of a later schema; `Damaged` where it does not hold what it should.
     """
     path = folder / NAME
     try:
@@ -123,11 +129,11 @@ def read(folder: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise ValueError(f"{folder} holds no run: there is no {NAME} in it") from None
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is damaged ({error!r}); begin again in another folder") from None
+        raise Damaged(f"{path} is damaged ({error!r}); {MEND}") from None
     if schema > SCHEMA:
         raise ValueError(f"{path} has schema {schema}, this nneft reads up to {SCHEMA}: update it")
     if not whole:
-        raise ValueError(f"{path} is damaged: its settings do not match its digest")
+        raise Damaged(f"{path} is damaged: its settings do not match its digest; {MEND}")
     found: dict[str, Any] = content
     return found
 

@@ -12,6 +12,7 @@ the numbers themselves, depend on the settings alone.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,7 +25,9 @@ from nneft.ensemble.control import Control
 from nneft.ensemble.looks import piece
 from nneft.ensemble.plan import Array, Plan
 from nneft.ensemble.runs import disk, manifest
+from nneft.ensemble.runs.blockfile import Damaged, listed, read_block
 from nneft.ensemble.runs.controlfile import with_kept_control
+from nneft.ensemble.runs.manifest import MEND
 from nneft.ensemble.sampling import checked
 from nneft.network import Network
 from nneft.storage import check_folder_writable
@@ -44,6 +47,7 @@ class Run:
     until : the accuracy that is enough, or None to sample all networks.
     size : networks in a full block, of a run that was begun with others than one has today.
     notes : what may make the last bits differ from those of the blocks that are there.
+    mended : what was found damaged, and how it is whole again.
     """
 
     folder: Path
@@ -52,6 +56,7 @@ class Run:
     until: Accuracy | None = None
     size: int | None = None
     notes: tuple[str, ...] = field(default=())
+    mended: tuple[str, ...] = field(default=())
 
     @cached_property
     def per_block(self) -> int:
@@ -116,16 +121,14 @@ def open_run(
     ------
     ValueError
         The folder cannot be made or written to, or holds a run with other settings (the
-        differences are named); ``until`` cannot be read.
+        differences are named); ``until`` cannot be read; the manifest is damaged, and no block
+        says that these are its settings.
+    OSError
+        The manifest cannot be written. What else cannot, `settled` writes.
     """
     wanted = None if until is None else accuracy(until, plan)
     run = Run(_made(Path(folder)), plan, networks, wanted)
-    path = run.folder / manifest.NAME
-    if not path.exists():
-        if run.blocks.is_dir() and any(run.blocks.iterdir()):
-            raise ValueError(f"{run.folder} holds blocks but no {manifest.NAME}: take a new folder")
-        disk.write_first(path, manifest.text(run.settings, command).encode())
-    kept = manifest.read(run.folder)
+    kept, mended = _manifest(run, manifest.text(run.settings, command).encode())
     run = replace(run, size=_size(plan, kept["settings"]))
     different = manifest.differences(kept["settings"], run.settings)
     if different:
@@ -133,11 +136,61 @@ def open_run(
             f"{run.folder} holds a run with other settings: {'; '.join(different)}; "
             "take a new folder, or the settings it was begun with"
         )
-    run.blocks.mkdir(exist_ok=True)
+    run = replace(run, notes=tuple(manifest.elsewhere(kept)), mended=mended)
+    # On a full disk there is a run to go on with, and whoever samples it will say so.
+    with contextlib.suppress(OSError):
+        run = settled(run)
     for room in (run.folder, run.blocks):
         disk.sweep(room)
-    plan = with_kept_control(run.folder, plan)
-    return replace(run, plan=plan, notes=tuple(manifest.elsewhere(kept)))
+    return run
+
+
+def settled(run: Run) -> Run:
+    """The run with its folder complete, and the control that is kept there.
+
+    Raises
+    ------
+    OSError
+        Something is missing and cannot be written, as on a full disk.
+    """
+    run.blocks.mkdir(exist_ok=True)
+    return replace(run, plan=with_kept_control(run.folder, run.plan))
+
+
+def _manifest(run: Run, text: bytes) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """What is kept, or from now on is; and what is to be said of it.
+
+    A damaged one is written anew where a block is there that bears the digest of these settings.
+    """
+    path = run.folder / manifest.NAME
+    try:
+        if not path.exists():
+            if listed(run.blocks):
+                raise manifest.Damaged(f"{run.folder} holds blocks but no {path.name}; {MEND}")
+            disk.write_first(path, text)
+        return manifest.read(run.folder), ()
+    except manifest.Damaged as error:
+        if not _bears_digest(run):
+            raise
+        reason = str(error).removesuffix(f"; {MEND}")
+    mended = "written anew from the settings given, which are those of the blocks"
+    if path.exists():
+        room = run.folder / DAMAGED
+        room.mkdir(exist_ok=True)
+        disk.write(room / path.name, path.read_bytes())
+        mended = f"set aside, {mended}"
+    # In one step: others that look for it find the one or the other.
+    disk.write(path, text)
+    return manifest.read(run.folder), (f"{reason}; {mended}",)
+
+
+def _bears_digest(run: Run) -> bool:
+    """Whether any whole block is of these settings."""
+    for path in (path for paths in listed(run.blocks).values() for path in paths):
+        with contextlib.suppress(Damaged, OSError, ValueError):
+            read_block(path, run.digest)
+            return True
+    return False
 
 
 def read_run(
@@ -176,7 +229,9 @@ def read_run(
             raise ValueError(f"the estimates of {place} are reduced: give read_run a control")
         # As open_run had it: what the plan may take and what not is checked again with it.
         found = control(network, plan.kernel)
-        plan = with_kept_control(place, checked(network, **given, batch=None, control=found))
+        plan = checked(network, **given, batch=None, control=found)
+        with contextlib.suppress(OSError):
+            plan = with_kept_control(place, plan)
     until = None if made.get("until") is None else accuracy(made["until"], plan)
     notes = tuple(manifest.elsewhere(kept))
     run = Run(place, plan, int(made["networks"]), until, _size(plan, made), notes)

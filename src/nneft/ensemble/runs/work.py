@@ -17,7 +17,7 @@ from nneft.ensemble.runs.contents import arrays_of, one_whole
 from nneft.ensemble.runs.engine import Stopped, Threads, sampled
 from nneft.ensemble.runs.gather import Outcome, gather, put_aside, result
 from nneft.ensemble.runs.prefix import Prefix
-from nneft.ensemble.runs.run import Run
+from nneft.ensemble.runs.run import Run, settled
 from nneft.errors import NumericsError
 
 if TYPE_CHECKING:
@@ -95,6 +95,7 @@ def work(
     OSError
         A block cannot be written, as on a full disk.
     """
+    run = settled(run)
     folder = _Folder(run, blocks, _Telling(run, blocks, progress), watch)
     source = engine or Threads(workers)
     while not folder.whole:
@@ -254,6 +255,9 @@ def complete(
     OSError
         A file cannot be written, or what is written does not stay whole.
     """
+    for line in run.mended:
+        say(line)
+    run = settled(run)
     for _ in range(ATTEMPTS):
         work(
             run,
