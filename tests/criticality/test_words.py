@@ -33,6 +33,15 @@ def test_half_stable_points_say_when_their_powers_set_in(name: str) -> None:
     assert "which set in" not in str(critical_point("tanh"))
 
 
+def test_an_edge_is_a_line_of_text() -> None:
+    edge = critical_point("sigmoid").edge
+    assert repr(edge).startswith(
+        f"Edge({len(edge)} points, from C_W=103.008, C_b=0, kernel=45.6243"
+    )
+    assert len(repr(edge)) < 150 and "array(" not in str(edge)
+    assert repr(critical_point("softplus").edge) == "Edge(empty)"
+
+
 def test_fixed_points_are_listed() -> None:
     found = fixed_points("tanh", 4.0)
     head, *lines = str(found).splitlines()

@@ -227,3 +227,15 @@ def test_drawing_leaves_pyplot_alone() -> None:
         "sys.exit('matplotlib.pyplot' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_phase_too_thin_for_its_name_is_in_the_key() -> None:
+    """GELU's chaotic strip lies between its edge, at C_W = 1.96 and more, and 2."""
+    w = 2.5 * np.arange(1, 201) / 200
+    for name, thin in (("gelu", True), ("tanh", False)):
+        data = phase_diagram(name, w, np.linspace(0.0, 1.0, 40))
+        with style():
+            figure = phase_figure(data)
+        said = [text.get_text() for text in figure.legends[0].get_texts()]
+        found = [text for text in said if text.startswith("chaotic: thin")]
+        assert found == (["chaotic: thin, $C_W=1.96$ to $1.99$"] if thin else [])

@@ -22,7 +22,7 @@ from nneft.gaussian.base import Array
 STEP, ROUNDS = 1.0 / 128.0, 14
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Edge:
     """Points of the edge of chaos by ascending fixed point; each (n,).
 
@@ -46,6 +46,15 @@ class Edge:
 
     def __len__(self) -> int:
         return len(self.kernel)
+
+    def __repr__(self) -> str:
+        if not len(self):
+            return "Edge(empty)"
+        ends = [
+            f"C_W={self.C_W[i]:.6g}, C_b={self.C_b[i]:.6g}, kernel={self.kernel[i]:.6g}"
+            for i in (0, -1)
+        ]
+        return f"Edge({len(self)} points, from {ends[0]} to {ends[1]})"
 
 
 class Box(NamedTuple):

@@ -246,6 +246,11 @@ def _key(figure: Figure, axes: Axes, data: xr.Dataset, columns: int) -> None:
     if any(line.get_marker() == "*" for line in axes.lines):
         at = f"{data.attrs['critical_C_W']:.5g},\\,{data.attrs['critical_C_b']:.4g}"
         handles.append((f"critical point $({at})$", Line2D([], [], **_star())))
+    if CHAOTIC in phases and not any(text.get_text() == "chaotic" for text in axes.texts):
+        # too thin for its name, and may be hidden under the edge
+        w = data.C_W.values[(data.phase.values == CHAOTIC).any(axis=1)]
+        said = f"chaotic: thin, $C_W={w[0]:.3g}$ to ${w[-1]:.3g}$"
+        handles.append((said, Line2D([], [], linestyle="none")))
     if EXPLODING in phases:
         handles.append((r"exploding: $K\to\infty$", Patch(linewidth=0.5, **NOTHING)))
     if VANISHING in phases:
