@@ -16,7 +16,7 @@ def check(samples: Array, plan: Plan, block: int) -> None:
     Raises
     ------
     NumericsError
-        naming the first layer, the pair of inputs and the block.
+        naming the first layer, the pair of inputs and the networks.
     """
     count = len(plan.kernel)
     finite = np.isfinite(samples)
@@ -41,8 +41,14 @@ def check(samples: Array, plan: Plan, block: int) -> None:
 
 def _fail(what: str, where: "np.typing.NDArray[np.bool_]", plan: Plan, block: int) -> None:
     layer, pair = np.argwhere(where.any(axis=0))[0]
-    networks = int(where[:, layer].any(axis=-1).sum())
+    many = int(where[:, layer].any(axis=-1).sum())
     raise NumericsError(
         f"the kernel at layer {layer + 2}, inputs {pairs(len(plan.kernel))[pair]}, {what} in "
-        f"{networks} of {len(where)} networks of block {block} (seed {plan.seed})"
+        f"{many} of {numbered(plan, block, len(where))}"
     )
+
+
+def numbered(plan: Plan, block: int, networks: int) -> str:
+    """Which networks a block of the plan holds: nobody but the sampler counts these blocks."""
+    first = block * plan.block
+    return f"networks {first:,} to {first + networks - 1:,} (seed {plan.seed})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -85,7 +85,11 @@ def _again(run: Run, block: int) -> str | None:
         except Damaged:  # told already
             continue
         if isinstance(kept, Failure):
-            return None if kept == found else "failed in the run, does not now"
+            if not isinstance(found, Failure):
+                return "failed in the run, does not now"
+            # The reason may be in the words of another version.
+            same = replace(kept, reason=found.reason) == found
+            return None if same else f"failed in the run from {kept}, now from {found}"
         if isinstance(found, Failure):
             return f"fails now: {found.reason}"
         return _difference(kept, arrays_of(found))
