@@ -215,7 +215,7 @@ def test_a_callable_in_jax_and_one_that_is_not():
 
 
 def test_not_a_number_is_told_by_layer():
-    with pytest.raises(NumericsError, match="the kernel at layer 3, .* of block 0"):
+    with pytest.raises(NumericsError, match="the kernel at layer 3, .* of networks 0 to "):
         sampled_block(asked(Network((2, 5, 5, 5), "exp(x)", [1.0, 300.0, 1e300])), 0, 50)
 
 

@@ -21,7 +21,7 @@ from nneft.ensemble.control import Control
 from nneft.ensemble.cumulants import GROUPS, CentralSums
 from nneft.ensemble.ensemble import Ensemble, Source
 from nneft.ensemble.looks import first_enough
-from nneft.ensemble.numerics import check
+from nneft.ensemble.numerics import check, numbered
 from nneft.ensemble.ordered import in_order
 from nneft.ensemble.plan import Arithmetic, Method, Plan, Precision
 from nneft.ensemble.reduced import reduced_block
@@ -101,7 +101,7 @@ def sample(
         for a wrong call, for sums that need more than 2 GiB, and for a folder that holds a run
         with other settings.
     NumericsError
-        where a kernel is NaN or infinite, overflows or underflows, naming layer and block. With
+        where a kernel is NaN or infinite, overflows or underflows, naming layer and networks. With
         ``run`` such blocks are recorded and left out, with a RuntimeWarning, unless all are.
     nneft.ensemble.engines.EngineLost
         An OSError: the engine or the device gave up. With ``run`` the same call goes on.
@@ -231,7 +231,7 @@ def sampled_block(plan: Plan, block: int, networks: int) -> Ensemble:
     Raises
     ------
     NumericsError
-        where a kernel is NaN or infinite, overflows or underflows, naming layer and block.
+        where a kernel is NaN or infinite, overflows or underflows, naming layer and networks.
     """
     # Overflow and NaN are looked for in the kernels, where the layer is known.
     with one_thread(), np.errstate(all="ignore"):
@@ -241,7 +241,7 @@ def sampled_block(plan: Plan, block: int, networks: int) -> Ensemble:
         cumulants = CentralSums.of(samples, plan.points // 2) if plan.points > 4 else None
     if reduction is not None and not reduction.finite:
         raise NumericsError(
-            f"the reduced sums of block {block} (seed {plan.seed}) overflow double precision: "
+            f"the reduced sums of {numbered(plan, block, networks)} overflow double precision: "
             "sample with reduce=False"
         )
     net, start = plan.network, block * plan.block
