@@ -1,10 +1,12 @@
 """Blocks from Dask's workers are the same to the last bit, and what happens to Dask is survived."""
 
+import logging
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 
 import numpy as np
@@ -24,9 +26,12 @@ distributed = pytest.importorskip("distributed", reason="the extra [dask] is not
 import cloudpickle  # noqa: E402
 import dask  # noqa: E402
 import psutil  # noqa: E402
+from distributed.comm.inproc import global_manager  # noqa: E402
 
 from nneft.ensemble.engines import cluster as engine_module  # noqa: E402
+from nneft.ensemble.engines import connection  # noqa: E402
 from nneft.ensemble.engines.cluster import Dask  # noqa: E402
+from nneft.ensemble.engines.connection import quiet  # noqa: E402
 
 INPUTS = [[1.0, 1.0], [-1.4, 2.0]]
 SMALL, NETWORKS = 2**9, 700
@@ -272,6 +277,108 @@ def test_a_scheduler_that_goes_away(scheduler, tmp_path):
     assert run.result.read_bytes() == by_threads(tmp_path / "threads")
 
 
+SAMPLE = f"""
+import sys
+from nneft.cli.main import run
+from nneft.ensemble import plan
+plan.BLOCK = {SMALL}
+sys.exit(run(sys.argv[1:]))
+"""
+
+
+def sample(address, folder, **configured):
+    """`nneft sample` with small blocks, in a process of its own."""
+    options = "--activation tanh --widths 2,20,30,20 --C-W 1 --networks 40000 --seed 3 --no-reduce"
+    where = ["--inputs", "1,1;-1.4,2", "--run", str(folder), "--dask", address]
+    return subprocess.Popen(
+        [sys.executable, "-c", SAMPLE, "sample", *options.split(), *where],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | configured,
+    )
+
+
+def ended(process):
+    """The lines on its stderr but progress; it ends well before any of Dask's half minutes."""
+    with process:
+        try:
+            process.said = process.communicate(timeout=20)
+        finally:
+            process.kill()
+    return [line for line in process.said[1].splitlines() if not line.startswith("sampling: ")]
+
+
+def test_of_a_lost_scheduler_one_sentence_is_said_and_soon(scheduler, tmp_path):
+    folder = tmp_path / "run"
+    process = sample(scheduler.address, folder)
+    while process.poll() is None and len(list(folder.glob("blocks/*"))) < 5:
+        time.sleep(0.02)
+    scheduler.kill()
+    said, how = ended(process), "go on with: "
+    assert process.returncode == 4
+    assert len(said) == 2 and said[1].startswith(how)
+    assert said[0].startswith(f"nneft: the scheduler at {scheduler.address} is gone; ")
+    process = sample(scheduler.address, folder, DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT="1s")
+    said = ended(process)
+    assert process.returncode == 4
+    assert len(said) == 2 and said[1].startswith(how)
+    assert said[0].startswith(f"nneft: no scheduler answers at {scheduler.address} (")
+
+
+def test_a_client_that_is_not_finished_is_closed(tmp_path):
+    required = {"DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION": "True"}
+    process = sample("tcp://127.0.0.1:9", tmp_path, **required)
+    (said,) = ended(process)
+    assert process.returncode == 2
+    assert said.startswith("nneft: cannot speak to tcp://127.0.0.1:9: encryption required")
+
+
+def test_loggers_below_are_quiet_too_and_restored():
+    names = "distributed", "distributed.client", "distributed.of_a_caller"
+    logs, heard = [logging.getLogger(name) for name in names], logging.Handler()
+    logs[2].setLevel(logging.DEBUG)
+    before, records = [log.level for log in logs], []
+    heard.emit = records.append
+    for log in logs:
+        log.addHandler(heard)
+    try:
+        with quiet():
+            for log in logs:
+                log.critical("of no interest")
+        assert not records
+        assert [log.level for log in logs] == before
+        logs[1].critical("heard")
+        assert records
+    finally:
+        logs[2].setLevel(logging.NOTSET)
+        for log in logs:
+            log.removeHandler(heard)
+
+
+def test_half_a_minute_is_waited_for_a_first_answer_only_if_somebody_says_so():
+    connect = "distributed.comm.timeouts.connect"
+    for configured, wanted in (("30s", 10), ("2 m", 120), (0.5, 0.5)):
+        with dask.config.set({connect: configured}):
+            assert connection._answer() == wanted
+
+
+def test_schedulers_that_cannot_be_reached():
+    with pytest.raises(ValueError, match="not all are configured: set them"):
+        Dask("tls://127.0.0.1:9")
+    for nobody in ("10.0.0.1/1/1", f"{global_manager.ip}/{os.getpid()}/0", "odd", ""):
+        with pytest.raises(ValueError, match="is no scheduler of this process"):
+            Dask(f"inproc://{nobody}")
+
+
+def test_a_scheduler_of_this_process(tmp_path):
+    with begun_cluster(n_workers=1, processes=False, protocol="inproc://") as cluster:
+        run = begun(tmp_path / "dask")
+        complete(run, engine=Dask(cluster.scheduler_address))
+    assert cluster.scheduler_address.startswith("inproc://")
+    assert run.result.read_bytes() == by_threads(tmp_path / "threads")
+
+
 def test_a_scheduler_without_workers(monkeypatch, tmp_path):
     monkeypatch.setattr(engine_module, "LOOK", 0.05)
     lost = pytest.raises(EngineLost, match="no worker for 0 seconds")
@@ -352,7 +459,10 @@ def test_tls(tmp_path):
             run = begun(tmp_path / "dask")
             complete(run, engine=Dask(cluster.scheduler_address))
             unknown = dask.config.set({"distributed.comm.tls.ca-file": None})
-            with unknown, pytest.raises(ValueError, match="cannot speak to tls://"):
-                complete(begun(tmp_path / "b"), engine=Dask(cluster.scheduler_address))
+            with unknown, pytest.raises(ValueError, match="not all are configured: set them"):
+                Dask(cluster.scheduler_address)
+            nowhere = dask.config.set({"distributed.comm.tls.ca-file": str(tmp_path / "no.pem")})
+            with nowhere, pytest.raises(ValueError, match="what is configured cannot be used"):
+                Dask(cluster.scheduler_address)
     assert cluster.scheduler_address.startswith("tls://")
     assert run.result.read_bytes() == by_threads(tmp_path / "threads")

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from nneft._version import __version__
 from nneft.ensemble.engines.addresses import checked_address
 from nneft.ensemble.engines.base import EngineLost
+from nneft.ensemble.engines.connection import check_reachable, connected, quiet
 from nneft.ensemble.sampling import positive, processors
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ class Dask:
     Raises
     ------
     ValueError
-        It is none of these, is unencrypted beyond this machine, or Dask is not installed.
+        It is none of these, is unencrypted beyond this machine, is ``tls://`` where Dask is
+        configured without certificates, or Dask is not installed.
     """
 
     where: str | int = "local"
@@ -68,7 +70,7 @@ class Dask:
         except ImportError as error:
             raise ValueError(f"Dask is wanted ({error}): pip install 'nneft[dask]'") from error
         if self.workers is None:
-            checked_address(str(self.where), insecure=self.insecure)
+            check_reachable(checked_address(str(self.where), insecure=self.insecure))
 
     @property
     def workers(self) -> int | None:
@@ -89,7 +91,7 @@ class Dask:
             The scheduler is gone, there is no worker for too long, or workers died of a block:
             then after all others.
         """
-        with _quiet(), self._client() as client:
+        with quiet(), self._client() as client:
             yield from _Sampling(client, run, self.patience).blocks(iter(numbers))
 
     @contextmanager
@@ -99,7 +101,7 @@ class Dask:
 
         if self.workers is None:
             address = checked_address(str(self.where), insecure=self.insecure)
-            with _connected(address) as client:
+            with connected(address) as client:
                 listening = client.scheduler_info()["address"]
                 checked_address(listening, insecure=self.insecure)
                 yield client
@@ -122,34 +124,6 @@ class Dask:
             ) from error
         with cluster, Client(cluster, set_as_default=False) as client:
             yield client
-
-
-@contextmanager
-def _connected(address: str) -> Iterator[Client]:
-    from distributed import Client
-
-    try:
-        client = Client(address, set_as_default=False)
-    except (OSError, TimeoutError) as error:
-        raise EngineLost(f"no scheduler answers at {address} ({error})") from error
-    except (TypeError, RuntimeError) as error:
-        raise ValueError(f"cannot speak to {address}: {error}") from error
-    try:
-        yield client
-    finally:
-        client.close(timeout=5)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """What happens is told here, in exceptions, and not by Dask's log."""
-    log = logging.getLogger("distributed")
-    before = log.level
-    log.setLevel(logging.CRITICAL + 1)
-    try:
-        yield
-    finally:
-        log.setLevel(before)
 
 
 class _Sampling:
@@ -214,6 +188,8 @@ class _Sampling:
     def _fetch(self, ready: list[Future[Any]]) -> None:
         """Get what can be got in one go: that takes less time than one by one."""
         good = [future for future in ready if future.status == "finished"]
+        if not good:  # a scheduler is asked even for nothing, and waited for if it is gone
+            return
         with contextlib.suppress(Exception):  # each says by itself what is wrong
             self.fetched.update(zip(good, self.client.gather(good)))
 
@@ -241,6 +217,8 @@ class _Sampling:
     def _look(self) -> None:
         """How many threads there are now; raise if nobody is there for too long."""
         now = monotonic()
+        if self.client.status != "running":  # if it comes back it knows nothing of these blocks
+            raise EngineLost(f"the scheduler at {self.address} is gone")
         if self.threads and now < self.looked + LOOK:
             return
         try:
