@@ -75,6 +75,21 @@ def test_wrong_calls():
         critical_exponents("gelu", kernel=3.0)
 
 
+def test_what_is_missing_is_told():
+    found = critical_exponents("gelu", depth=400)
+    told = str(found)
+    for name, row in found.rows.items():
+        # an exponent or a reason, and before the crossover none that is uncertain by 0.1
+        assert (row.fitted is None) == bool(row.reason), name
+        assert row.uncertainty is None or row.uncertainty < 0.1
+        assert (f"{name}: {row.reason}" in told) == bool(row.reason)
+    assert found["K_2"].reason.startswith("not settled, as the flow ends before the crossover")
+    assert "K_0: no row, as the flow starts at K*" in told
+    assert "All powers hold for layers large against 10,462" in told
+    assert "for layers large against 10,462" in str(found.scaling)
+    assert critical_exponents("tanh", depth=150, order=1).notes == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("activation", ["tanh", "sin", "elu", "selu", "relu", "mish"])
 def test_two_thousand_layers(activation):

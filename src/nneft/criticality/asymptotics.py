@@ -71,6 +71,8 @@ class Scaling:
         for name, law in self.laws.items():
             size = "of the start" if law.amplitude is None else f"{law.amplitude:.9g}"
             rows.append(f"{name:<15}{law.exponent:>10.6g}{size:>18}")
+        if self.crossover > 1.0 and self.universality_class.startswith("half-stable"):
+            rows.append(f"for layers large against {self.crossover:,.0f}")
         return "\n".join([head, *rows])
 
 

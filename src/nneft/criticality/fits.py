@@ -6,7 +6,7 @@ is fitted to the last layers; powers of the logarithm only where the class has t
 the depth at which the deep law would have started; it is found from ``K_0 - K*`` alone. There is no
 noise: what is uncertain is where the series was cut, so the fit is done over again with fewer and
 more terms and a longer range, and the uncertainty is twice the largest change; more where the
-flow ends before the crossover to its deep law.
+flow ends before the crossover to its deep law, and no exponent at all where that comes to 0.1.
 """
 
 from collections.abc import Callable, Iterator
@@ -36,8 +36,9 @@ LEAST = 100
 FLAT, FLOOR = 1e-13, 1e-9
 #: Correlation that two inputs start with.
 HALFWAY = 0.5
-#: An exponent more uncertain than this is none.
-MOST = 1.0
+#: An exponent more uncertain than this is none; than the second, if the flow ends before the
+#: crossover: there the series that is cut has not converged, and spreads say too little.
+MOST, MOST_EARLY = 1.0, 0.1
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,11 @@ class Exponent:
         Analytic.
     fitted, uncertainty
         Exponent measured; None where the quantity changes sign on the layers used, or they are
-        too few to tell it to better than one.
+        too few to tell it to better than one, or than 0.1 where the flow ends before the crossover.
     amplitude, amplitude_uncertainty
         Measured with the exponent held at the analytic one; None likewise.
+    reason
+        Why there is none, in words; empty where there is one.
     """
 
     law: Law
@@ -60,6 +63,7 @@ class Exponent:
     uncertainty: float | None
     amplitude: float | None
     amplitude_uncertainty: float | None
+    reason: str = ""
 
     @property
     def agrees(self) -> bool:
@@ -112,7 +116,27 @@ class Exponents:
             forms = (".6g", ".7f", ".0e", ".7g", ".7g", ".0e")
             told = ["-" if c is None else format(c, f) for c, f in zip(cells, forms, strict=True)]
             lines.append(_line((name, *told)))
-        return "\n".join(lines)
+        return "\n".join([*lines, *self.notes])
+
+    @property
+    def notes(self) -> list[str]:
+        """What is not in the table and why, and from which layer on powers hold, in words."""
+        found = [f"{name}: {row.reason}" for name, row in self.rows.items() if row.reason]
+        known = self.scaling
+        half = known.universality_class.startswith("half-stable")
+        if half and "K_0" not in self.rows:
+            found.append(
+                "K_0: no row, as the flow starts at K* and stays there; a kernel= on the stable "
+                "side of it shows K_0 - K* fall as 1/l"
+            )
+        if half and known.crossover > 1.0:
+            early = self.depth < known.crossover
+            ends = "ends before it: rows with a fit settle sooner" if early else "goes beyond it"
+            found.append(
+                f"All powers hold for layers large against {known.crossover:,.0f}, the crossover; "
+                f"this flow of {self.depth:,} {ends}."
+            )
+        return found
 
 
 def critical_exponents(
@@ -186,14 +210,21 @@ def _log(values: Array) -> Array:
 
 
 def _fitted(y: Array, law: Law, shift: float, logs: bool, crossover: float) -> Exponent:
-    nothing = Exponent(law, None, None, None, None)
-    if not np.all(np.isfinite(y[len(y) // 8 - 1 :])):
-        return nothing
+    def nothing(reason: str) -> Exponent:
+        return Exponent(law, None, None, None, None, reason)
+
+    used = ~np.isfinite(y[len(y) // 8 - 1 :])
+    if np.any(used):
+        last = len(y) // 8 + int(np.flatnonzero(used)[-1])
+        return nothing(f"no fit, as it has another sign, or is 0, up to layer {last:,}")
     # a series in crossover/l that has not converged changes less from fit to fit than it is wrong
     doubt = 1.0 + BEST[1] * crossover / len(y)
     best, spread = _settled(y, shift, logs, None, 1, doubt)
-    if spread > MOST:
-        return nothing
+    early = len(y) < crossover
+    if spread > (MOST_EARLY if early else MOST):
+        why = f"as the flow ends before the crossover, {crossover:,.0f} layers" if early else "yet"
+        size = f"{spread:.1g}" if spread <= MOST else "more than one"
+        return nothing(f"not settled, {why}: the exponent is uncertain by {size}")
     log_A, wide = _settled(y, shift, logs, law.exponent, 0, doubt)
     sign = 1.0 if law.amplitude is None else float(np.sign(law.amplitude))
     with np.errstate(over="ignore"):
