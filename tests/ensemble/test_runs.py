@@ -274,8 +274,36 @@ def test_callables_of_one_name_are_told_apart(tmp_path):
     begun(tmp_path, net=wave(1.0))
     with pytest.raises(ValueError, match="activation_values"):
         begun(tmp_path, net=wave(1.1))
-    with pytest.raises(ValueError, match="was a Python callable"):
-        read_run(tmp_path)
+
+
+@pytest.mark.parametrize("reduce", [True, False])
+def test_a_run_of_a_callable_is_gathered_without_it(reduce, tmp_path):
+    def wave(x):
+        return np.sin(0.7 * x)
+
+    net = Network((2, 20, 20), wave, 1.0, 0.1)
+    known = control(net, net.first_kernel(INPUTS, None)) if reduce else None
+    run = open_run(tmp_path, asked(net, control=known), NETWORKS)
+    complete(run)
+    whole = run.result.read_bytes()
+    run.result.unlink()
+    again = read_run(tmp_path, control=control)
+    assert again.digest == run.digest
+    outcome = complete(again)  # nothing is to be sampled
+    assert not outcome.missing and run.result.read_bytes() == whole
+    assert verify(again, []).good
+    with pytest.raises(ValueError, match="the activation wave of .* was a Python callable"):
+        verify(again)
+    listed(run.blocks)[2][0].unlink()
+    with pytest.raises(ValueError, match="sample from Python, with"):
+        complete(again)
+    assert gather(again).missing == (2,)
+    if reduce:
+        (tmp_path / "control.npz").write_bytes(b"")
+        with pytest.raises(ValueError, match=r"control.npz is missing or damaged"):
+            read_run(tmp_path, control=control)
+    complete(run)
+    assert run.result.read_bytes() == whole
 
 
 def test_a_changed_manifest_is_found(tmp_path):

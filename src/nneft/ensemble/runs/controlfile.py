@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from nneft.ensemble.plan import Plan
 from nneft.ensemble.runs import disk
 
 NAME = "control.npz"
+#: As a `Control` has it.
+Mean = Callable[[int, NDArray[np.float64]], NDArray[np.float64]]
 
 
 def with_kept_control(folder: Path, plan: Plan) -> Plan:
@@ -33,12 +36,12 @@ def with_kept_control(folder: Path, plan: Plan) -> Plan:
     """
     if plan.control is None:
         return plan
-    path = folder / NAME
-    kept = _read(path, plan.control)
+    path, mean = folder / NAME, plan.control.mean
+    kept = kept_control(folder, mean)
     if kept is None:
         path.unlink(missing_ok=True)
         disk.write_first(path, _written(plan.control))
-        kept = _read(path, plan.control) or plan.control
+        kept = kept_control(folder, mean) or plan.control
     kept.check(plan.network.depth, len(plan.kernel))
     return replace(plan, control=kept)
 
@@ -58,17 +61,13 @@ def _written(control: Control) -> bytes:
     return buffer.getvalue()
 
 
-def _read(path: Path, control: Control) -> Control | None:
-    """What is kept; None where nothing is, or not whole."""
+def kept_control(folder: Path, mean: Mean) -> Control | None:
+    """What is kept, with these conditional means; None where nothing is, or not whole."""
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
+        content = (folder / NAME).read_bytes()
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
             held = dict(stored)
-        found = replace(
-            control,
-            response=held["response"],
-            centre=held["centre"],
-            accuracy=float(held["accuracy"]),
-        )
+        found = Control(mean, held["response"], held["centre"], float(held["accuracy"]))
         whole = str(held["checksum"]) == _checksum(_arrays(found))
     except (KeyError, ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile):
         return None

@@ -25,6 +25,7 @@ from nneft.ensemble.control import Control
 from nneft.ensemble.looks import piece
 from nneft.ensemble.plan import Array, Plan
 from nneft.ensemble.runs import disk, manifest
+from nneft.ensemble.runs.absent import absent, centres
 from nneft.ensemble.runs.blockfile import Damaged, listed, read_block
 from nneft.ensemble.runs.controlfile import with_kept_control
 from nneft.ensemble.runs.manifest import MEND
@@ -48,6 +49,8 @@ class Run:
     size : networks in a full block, of a run that was begun with others than one has today.
     notes : what may make the last bits differ from those of the blocks that are there.
     mended : what was found damaged, and how it is whole again.
+    values : what a Python callable gave where it was looked at, of a run read without it: what is
+        there can be gathered, but nothing be sampled.
     """
 
     folder: Path
@@ -57,6 +60,7 @@ class Run:
     size: int | None = None
     notes: tuple[str, ...] = field(default=())
     mended: tuple[str, ...] = field(default=())
+    values: tuple[str, ...] | None = None
 
     @cached_property
     def per_block(self) -> int:
@@ -72,7 +76,8 @@ class Run:
     def settings(self) -> dict[str, Any]:
         """All that decides the numbers, as JSON."""
         until = None if self.until is None else str(self.until)
-        return manifest.settings(self.plan, self.networks, self.per_block, until)
+        made = manifest.settings(self.plan, self.networks, self.per_block, until)
+        return made if self.values is None else made | {"activation_values": list(self.values)}
 
     @cached_property
     def digest(self) -> str:
@@ -206,21 +211,22 @@ def read_run(
     control : called with the network and the first kernel (N, N) of a run whose estimates are
         reduced; only the means of what it gives are used, the rest is in the folder.
 
+    Returns
+    -------
+    Run
+        where the activation was a Python callable, one that raises a ValueError as soon as
+        something is to be sampled.
+
     Raises
     ------
     ValueError
-        No run is there, its manifest is damaged, its activation was a callable, or it is reduced
-        and no control is given.
+        No run is there, its manifest is damaged, or it is reduced and no control is given.
     """
     place = Path(folder)
     kept = manifest.read(place)
-    made = kept["settings"]
-    if made["activation_values"] is not None:
-        raise ValueError(
-            f"the activation {made['activation']} of {place} was a Python callable, which no file "
-            "can hold: go on from Python, with nneft.sample(.., run=folder)"
-        )
-    network = Network(made["widths"], made["activation"], made["C_W"], made["C_b"])
+    made, values = kept["settings"], kept["settings"]["activation_values"]
+    sigma = made["activation"] if values is None else absent(made["activation"], place)
+    network = Network(made["widths"], sigma, made["C_W"], made["C_b"])
     names = ("inputs", "kernel", "seed", "method", "dtype", "points")
     given = {name: made[name] for name in names}
     plan = checked(network, **given, batch=None, arithmetic=made.get("arithmetic", "numpy"))
@@ -228,13 +234,14 @@ def read_run(
         if control is None:
             raise ValueError(f"the estimates of {place} are reduced: give read_run a control")
         # As open_run had it: what the plan may take and what not is checked again with it.
-        found = control(network, plan.kernel)
+        found = control(network, plan.kernel) if values is None else centres(place, sigma)
         plan = checked(network, **given, batch=None, control=found)
         with contextlib.suppress(OSError):
             plan = with_kept_control(place, plan)
     until = None if made.get("until") is None else accuracy(made["until"], plan)
     notes = tuple(manifest.elsewhere(kept))
     run = Run(place, plan, int(made["networks"]), until, _size(plan, made), notes)
+    run = run if values is None else replace(run, values=tuple(values))
     different = manifest.differences(made, run.settings)
     if different:
         raise ValueError(f"{place} was begun by another nneft: {'; '.join(different)}")
