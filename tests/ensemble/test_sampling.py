@@ -206,7 +206,9 @@ def test_nan_of_a_users_activation_names_layer_and_networks(small_blocks):
         return np.where(np.abs(x) > 4.5, np.nan, x)
 
     activation = Activation._known("breaks", lambda x, xp: breaks(x), None)
-    with pytest.raises(NumericsError, match=r"layer \d, inputs .* is not finite .* of networks [\d,]+ to "):
+    with pytest.raises(
+        NumericsError, match=r"layer \d, inputs .* is not finite .* of networks [\d,]+ to "
+    ):
         sample(Network((2, 20, 20, 20), activation, 1.0), INPUTS, networks=5000)
 
 
