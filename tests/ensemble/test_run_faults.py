@@ -2,6 +2,7 @@
 
 import os
 import random
+import shlex
 import shutil
 import signal
 import subprocess
@@ -172,20 +173,24 @@ def test_told_to_stop(options, number, undisturbed, tmp_path):
     assert result(tmp_path) == undisturbed(options)
 
 
-@pytest.mark.skipif(
+mounts = pytest.mark.skipif(
     shutil.which("unshare") is None
     or subprocess.run(["unshare", "-Urm", "true"], capture_output=True).returncode != 0,
     reason="small file systems cannot be mounted here",
 )
-def test_a_disk_that_is_full(undisturbed, tmp_path):
-    """A file system of 64 KiB, which gets larger once it is full."""
+
+
+@mounts
+@pytest.mark.parametrize(("options", "size"), [(PLAIN, 64), (REDUCED, 4)])
+def test_a_disk_that_is_full(options, size, undisturbed, tmp_path):
+    """A file system of so many KiB, which gets larger once full: 4 hold the manifest alone."""
     small, kept = tmp_path / "small", tmp_path / "kept"
     small.mkdir()
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
-    command = f"{sys.executable} {script} 0 {' '.join(PLAIN)} --run {small}/run --threads 2"
+    command = f"{sys.executable} {script} 0 {shlex.join(options)} --run {small}/run --threads 2"
     shell = f"""
-        mount -t tmpfs -o size=64k none {small} || exit 99
+        mount -t tmpfs -o size={size}k none {small} || exit 99
         {command} > /dev/null; echo first $? >&2
         test ! -e {small}/run/result.nc || echo a result >&2
         mount -o remount,size=8m {small}
@@ -199,5 +204,5 @@ def test_a_disk_that_is_full(undisturbed, tmp_path):
     assert "nneft: No space left on device; " in done.stderr
     assert "first 4" in done.stderr and "second 0" in done.stderr
     assert "a result" not in done.stderr and "Traceback" not in done.stderr
-    assert result(kept) == undisturbed(PLAIN)
+    assert result(kept) == undisturbed(options)
     assert not (kept / "damaged").exists()

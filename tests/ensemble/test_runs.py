@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import nneft
+from nneft.cli.main import run as main
 from nneft.ensemble import looks, plan, sample
 from nneft.ensemble.runs import Run, complete, disk, gather, open_run, read_run, verify, work
 from nneft.ensemble.runs.arrays import flatten, restore
@@ -361,6 +362,21 @@ def test_a_block_with_nan_is_recorded_and_never_averaged(tmp_path):
     assert verify(run).good and verify(run).failed == failed
 
 
+def test_verify_tells_a_result_that_is_absent_from_one_that_is_good(tmp_path, capsys):
+    run = begun(tmp_path)
+    work(run, range(run.count))
+
+    def told():
+        code = main(["verify", str(tmp_path), "--blocks", "none", "--json"])
+        return code, json.loads(capsys.readouterr().out)["result"]
+
+    assert told() == (0, "absent")
+    complete(run)
+    assert told() == (0, "good")
+    run.result.write_bytes(run.result.read_bytes() + b"0")
+    assert told() == (3, "result.nc is not what the blocks merge to")
+
+
 def test_sums_that_overflow_fail_by_name():
     one, two = (sample(NET, INPUTS, networks=30, seed=seed) for seed in (1, 2))
     assert merged(one, two).networks == 60
@@ -379,6 +395,9 @@ def test_nothing_but_failures_is_no_result(tmp_path):
     with pytest.raises(NumericsError, match=r"all \d blocks of .* failed: the kernel at layer"):
         complete(run)
     assert not run.result.exists()
+    verdict = verify(run)
+    assert verdict.nothing_else and not verdict.good
+    assert not any(verdict.recomputed.values())
 
 
 def test_a_full_disk_loses_nothing(undisturbed, tmp_path, monkeypatch):

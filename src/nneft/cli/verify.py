@@ -27,7 +27,8 @@ def verify(run: Path, blocks: str | None, as_json: bool) -> int:
 
     RUN is the folder that nneft sample --run keeps. Nothing is changed.
 
-    Exit code 0: all that is there is right; 3: something is not.
+    Exit code 0: all that is there is right; 3: something is not, or all blocks failed. In JSON
+    "result" is "absent", "good", or what is wrong with result.nc.
     """
     from nneft.ensemble.runs import read_run
     from nneft.ensemble.runs import verify as check
@@ -68,11 +69,19 @@ def _lines(run: Run, verdict: Verdict) -> list[str]:
     lines += [f"block {f.block} failed: {f.reason}" for f in verdict.failed]
     for block, difference in verdict.recomputed.items():
         lines.append(f"block {block} sampled again: {difference or 'the same to the last bit'}")
+    if verdict.nothing_else:
+        lines.append("all blocks that are there failed: there is nothing to merge")
     if verdict.result is not None:
         lines.append(verdict.result)
     elif run.result.exists():
         lines.append(f"{run.result.name} is what the blocks merge to")
+    else:
+        lines.append(f"{run.result.name} is not there yet")
     return lines
+
+
+def _result(run: Run, verdict: Verdict) -> str:
+    return verdict.result or ("good" if run.result.exists() else "absent")
 
 
 def _report(run: Run, verdict: Verdict) -> dict[str, Any]:
@@ -86,5 +95,5 @@ def _report(run: Run, verdict: Verdict) -> dict[str, Any]:
         "damaged": verdict.damaged,
         "failed": [{"block": f.block, "reason": f.reason} for f in verdict.failed],
         "recomputed": {str(block): text for block, text in verdict.recomputed.items()},
-        "result": verdict.result,
+        "result": _result(run, verdict),
     }

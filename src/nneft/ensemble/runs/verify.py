@@ -39,8 +39,18 @@ class Verdict:
 
     @property
     def good(self) -> bool:
-        """Nothing is damaged and everything came out the same; blocks may be missing."""
-        return not self.damaged and not any(self.recomputed.values()) and self.result is None
+        """Nothing is damaged and everything came out the same; blocks may be missing or failed.
+
+        Not where there is nothing but failures.
+        """
+        return not (
+            self.damaged or any(self.recomputed.values()) or self.result or self.nothing_else
+        )
+
+    @property
+    def nothing_else(self) -> bool:
+        """All blocks that are there failed."""
+        return 0 < len(self.failed) == self.blocks - len(self.missing)
 
 
 def verify(run: Run, blocks: Iterable[int] | None = None) -> Verdict:
