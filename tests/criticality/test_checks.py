@@ -36,6 +36,12 @@ def test_what_is_wrong_with_a_callable(fn: Callable[[Any], Any], said: str) -> N
         fixed_points(fn, 1.0)
 
 
+def test_a_random_one_is_called_random_and_not_discontinuous() -> None:
+    rng = np.random.default_rng(0)
+    with pytest.raises(ValueError, match="different values"):
+        critical_point(lambda x: x + rng.normal(size=x.shape))
+
+
 def test_a_kink_far_out_is_no_constant() -> None:
     """Seen by kernels of some 10^4 alone."""
     found = critical_point("relu(x-100)")

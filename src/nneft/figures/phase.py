@@ -239,7 +239,9 @@ def _key(figure: Figure, axes: Axes, data: xr.Dataset, columns: int) -> None:
     chi, phases, shown = data.edge_chi_par.values, np.unique(data.phase.values), _shown(data)
     handles: list[tuple[str, Any]] = []
     if np.any(shown & (chi <= 1.0 + 1e-9)):
-        handles.append((r"edge of chaos, $\chi_\perp=1$", Line2D([], [], **EDGE)))
+        line = data.attrs["universality_class"] == "half-stable line"
+        said = "edge of chaos, critical all along" if line else r"edge of chaos, $\chi_\perp=1$"
+        handles.append((said, Line2D([], [], **EDGE)))
     if np.any(shown & (chi > 1.0 + 1e-9)):
         said = r"$\chi_\perp=1$ at a $K^*$ that repels"
         handles.append((said, Line2D([], [], **UNSTABLE)))
