@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import shlex
-import signal
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -53,15 +50,14 @@ class Kept:
         if self.only_gather or self.share is not None:  # else `complete` says so
             for line in self.run.mended:
                 click.echo(f"nneft: {line}", err=True)
-        with _terminable():
-            try:
-                if self.only_gather:
-                    return self._gathered()
-                return self._completed() if self.share is None else self._shared(self.share)
-            except KeyboardInterrupt:
-                return self._left("interrupted")
-            except OSError as error:
-                return self._left(f"{error.strerror or error}")
+        try:
+            if self.only_gather:
+                return self._gathered()
+            return self._completed() if self.share is None else self._shared(self.share)
+        except KeyboardInterrupt:
+            return self._left("interrupted")
+        except OSError as error:
+            return self._left(f"{error.strerror or error}")
 
     def _completed(self) -> int:
         from nneft.cli.progress import sampling
@@ -193,16 +189,3 @@ def told_failures(failed: Sequence[Failure]) -> int:
         lost = sum(failure.networks for failure in failed)
         click.echo(f"nneft: {lost:,} networks of failed blocks are in no average", err=True)
     return NUMERICS if failed else 0
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Let SIGTERM interrupt as Ctrl-C does, while it lasts."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
