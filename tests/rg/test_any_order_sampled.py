@@ -1,9 +1,10 @@
-"""V_4, V_6 and V_8 of narrow networks of two inputs, measured on drawn weights."""
+"""V_4, V_6, V_8 and K_p of narrow networks, measured on drawn weights and at several widths."""
 
 from itertools import chain
 
 import numpy as np
 import pytest
+from scipy.optimize import curve_fit
 from scipy.special import erf
 
 import nneft
@@ -150,3 +151,125 @@ def test_a_gelu_network_needs_more_than_the_leading_order():
     for points in (4, 6):
         theory = cumulant(points // 2 - 1, widths, *rates, "gelu")
         assert largest(pulls(G, theory, points), (points,)) > 5.0
+
+
+# Several widths: what the theory holds to order P misses what is measured by n^-(P+1).
+#
+# Of one layer's ensembles only noise is reduced, by means over the next layer given its kernel:
+# these are exact at whatever kernel came up, and nothing of them is expanded in 1/n.
+TWO = ((1.0, 0.4), (0.4, 0.8))
+SEVERAL = (4, 6, 8, 12, 16, 24)
+
+
+def over_widths(name, C_W, C_b, kernel, networks, widths=SEVERAL, points=4):
+    """Ensembles of several widths and the flow of one: coefficients in 1/n are those of all."""
+    made = [nneft.Network((2, n, n, 4), name, C_W, C_b) for n in widths]
+    found = [
+        nneft.sample(net, kernel=kernel, networks=networks, seed=s, reduce=True, points=points)
+        for s, net in enumerate(made, start=90)
+    ]
+    return found, nneft.flow(made[0], kernel=kernel, order=5)
+
+
+def coefficient(flow, at, p):
+    """Of ``n^-p`` in ``<G>`` or ``n^(k-1) kappa_k`` of layer 3."""
+    return (flow.K(p)[2] if len(at) == 2 else flow.V(len(at), order=p)[2])[at]
+
+
+def falls_as(ensembles, flow, at, P, off=0.0):
+    """(s, its error) of ``A n^-s (1 + B/n)`` fitted to what is left after order P.
+
+    The second term stands for the next order; the coefficient of order P is taken wrong by `off`.
+    """
+    n = np.array([float(e.widths[1]) for e in ensembles])
+    held = [coefficient(flow, at, p) for p in range(P + 1)]
+    held[P] *= 1.0 + off
+    found = [(e.kernel if len(at) == 2 else e.V(len(at)))[(2, *at)] for e in ensembles]
+    left = np.array([float(f.mean) for f in found]) - sum(c * n**-p for p, c in enumerate(held))
+    scale, start = np.abs(left[0]), P + 1.0
+
+    def law(n, A, s, B):
+        return A * (n / n[0]) ** -s * (1.0 + B / n)
+
+    best, covariance = curve_fit(
+        law, n, left / scale, p0=[np.sign(left[0]), start, 0.0],
+        sigma=np.array([float(f.error) for f in found]) / scale, absolute_sigma=True,
+        bounds=([-np.inf, 0.0, -0.9 * n[0]], [np.inf, 8.0, 10.0]),
+    )  # fmt: skip
+    return best[1], np.sqrt(covariance[1, 1])
+
+
+def check_slope(ensembles, flow, at, P, off, sharp):
+    """The power is P + 1, known to `sharp`; with a coefficient that is `off` it is not."""
+    power, error = falls_as(ensembles, flow, at, P)
+    assert error < sharp
+    assert abs(power - (P + 1)) < 4.0 * error, (at, P, power, error)
+    wrong, its = falls_as(ensembles, flow, at, P, off)
+    assert abs(wrong - (P + 1)) > 4.0 * max(error, its), (at, P, wrong, its)
+
+
+@pytest.fixture(scope="module")
+def one_tanh():
+    return over_widths("tanh", 2.5, 0.0, 1.0, 600_000)
+
+
+@pytest.fixture(scope="module")
+def one_sin():
+    return over_widths("sin", 1.5, 0.05, 1.0, 600_000)
+
+
+def check_extrapolated(ensembles, flow, seen):
+    """K_1 and K_2 with errors, fitted to four orders of which K_0 is known; and K_1 5% wrong."""
+    fit = nneft.extrapolate(ensembles, 3, leading=flow.K(0))
+    for p, least in zip((1, 2), seen, strict=True):
+        assert np.max(np.abs(fit[p][2].pull(flow.K(p)[2]))) < 4.0
+        assert np.max(np.abs(fit[p][2].pull(0.0))) > least
+    assert np.max(np.abs(fit[1][2].pull(1.05 * flow.K(1)[2]))) > 6.0
+    # Four standard deviations of chi^2
+    assert np.max(fit.chi2) < fit.freedom + 4.0 * np.sqrt(2.0 * fit.freedom)
+
+
+def test_k1_and_k2_of_one_input_are_measured(one_tanh, one_sin):
+    check_extrapolated(*one_tanh, (200.0, 6.0))
+    check_extrapolated(*one_sin, (200.0, 4.0))
+
+
+def test_what_is_left_of_the_mean_kernel_falls_as_it_must(one_tanh, one_sin):
+    for ensembles, flow in (one_tanh, one_sin):
+        check_slope(ensembles, flow, (0, 0), 0, 0.01, 0.01)
+        check_slope(ensembles, flow, (0, 0), 1, 0.2, 0.25)
+
+
+def test_what_is_left_of_v4_falls_as_it_must():
+    found = over_widths("gelu", 2.0, 0.05, 1.0, 300_000, (6, 8, 12, 16, 24, 32))
+    check_slope(*found, (0,) * 4, 0, 0.1, 0.1)
+
+
+@pytest.mark.slow
+def test_k1_and_k2_of_two_inputs_are_measured():
+    ensembles, flow = over_widths("tanh", 2.5, 0.05, TWO, 1_000_000)
+    check_extrapolated(ensembles, flow, (300.0, 8.0))
+    for at in ((0, 0), (0, 1), (1, 1)):
+        check_slope(ensembles, flow, at, 0, 0.05, 0.05)
+        check_slope(ensembles, flow, at, 1, 0.4, 0.5)
+    check_slope(ensembles, flow, (0, 1, 0, 1), 0, 0.1, 0.1)
+
+
+@pytest.mark.slow
+def test_what_is_left_after_the_second_order_falls_as_the_third():
+    """Of GELU, whose K_3 is 130 times K_2."""
+    found = over_widths("gelu", 2.0, 0.05, 1.0, 2_000_000, (12, 16, 24, 32, 48))
+    check_slope(*found, (0, 0), 2, 20.0, 0.3)
+
+
+@pytest.mark.slow
+def test_what_is_left_of_v4_after_the_first_order_falls_as_the_second():
+    found = over_widths("sin", 1.5, 0.05, 1.0, 4_000_000)
+    check_slope(*found, (0,) * 4, 1, 1.0, 0.5)
+
+
+@pytest.mark.slow
+def test_what_is_left_of_v6_and_v8_falls_as_it_must():
+    found = over_widths("gelu", 2.0, 0.05, 1.0, 4_000_000, (8, 12, 16, 24, 32), points=8)
+    check_slope(*found, (0,) * 6, 0, 0.5, 0.15)
+    check_slope(*found, (0,) * 8, 0, 0.9, 0.4)
