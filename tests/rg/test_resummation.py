@@ -129,39 +129,6 @@ def test_pade_beats_the_partial_sum(name, k, Q):
     assert np.median(found) > 1.4
 
 
-PROMISED = [("tanh", 3), ("relu", 2), ("relu", 5)]
-PROMISED_SLOW = [
-    pytest.param(*case, marks=pytest.mark.slow) for case in [("tanh", 6), ("sin", 4), ("gelu", 3)]
-]
-
-
-@pytest.mark.parametrize(("name", "order"), PROMISED + PROMISED_SLOW)
-def test_validity_keeps_its_promise(name, order):
-    depth = finite.CASES[name][1]
-    flow = finite.flow(name, order)
-    told = validity(flow, TOLERANCE)
-    for k in range(1, min(order, 3) + 1):
-        quantity = "mean" if k == 1 else f"V_{2 * k}"
-        width = told.smallest_width[quantity][-1]
-        np.testing.assert_allclose(
-            told.ratio[quantity][-1], depth * told.eps[quantity][-1], rtol=1e-15
-        )
-        error = wrong_by(flow, name, k, int(width))
-        assert error < 3.0 * TOLERANCE, (quantity, width)
-        made = resum(flow, 2 * k, width=width, layer=depth)
-        assert made.converges[0]
-        assert made.neglected[0] <= TOLERANCE * abs(made.partial_sums[-1, 0]) * (1.0 + 1e-9)
-        # the control: it is no empty promise, at half that width the tolerance is not kept
-        if width > 1.0:
-            assert wrong_by(flow, name, k, int(width) // 2) > TOLERANCE, (quantity, width)
-
-
-def wrong_by(flow: nneft.Flow, name: str, k: int, width: int) -> float:
-    truth = finite.cumulants(name, width)[0][k - 1, -1]
-    made = resum(flow, 2 * k, width=width, layer=flow.network.depth)
-    return float(abs(made.partial_sums[-1, 0] - truth) / abs(truth))
-
-
 @pytest.fixture(scope="module")
 def unequal():
     net = nneft.Network((2, 40, 80, 60, 50), "tanh", 1.2, 0.1)

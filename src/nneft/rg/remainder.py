@@ -1,14 +1,25 @@
-"""How large the first term is that a series in 1/n does not hold.
+"""How large the first term is that a series in 1/n does not hold: what is likely, and at most.
 
 The series is asymptotic: its terms fall, then grow (for a kernel of unbounded law as ``q!``), and
 what a partial sum misses is about the first term left out for as long as they fall. That term is
-not held, so it is extrapolated from those that are: as a geometric series through each pair of the
-last few terms, and of these extrapolations **the largest** is taken. One term that happens to be
-small, as where a coefficient changes sign, then does not pass for convergence; for the same reason
-each term counts as large as it was, relative to the leading one, in any of the few layers before.
+not held, so it is extrapolated from those that are, with ``s_q = |t_q / t_0|``.
+
+*At most.* The growth is read from all terms by the root test of ``s_q / q!``, which no single term
+that happens to be small makes small or, as the ratio of two would, large; the next term is at most
+the larger of what the last two become at that rate, factorials and all:
+
+    r = max_q (s_q / q!)^(1/q) ,    s_{Q+1} <= max_{j = Q-1, Q}  s_j r^(Q+1-j) (Q+1)!/j! .
+
+*Likely.* As a geometric series through each pair of the last few terms; of these extrapolations the
+largest, unless that is beyond the most. Where a coefficient changes sign it is small by accident,
+and passes neither for convergence nor, as the first of a pair, for growth.
+
+Either way each term counts as large as it was, relative to the leading one, in any of the few
+layers before.
 """
 
 from dataclasses import dataclass
+from math import factorial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,11 +39,14 @@ class Remainder:
     sizes : (Q + 1, L)
         The largest ``|t_q / t_0|`` of the last `LAYERS` layers.
     next : (L,)
-        The estimate of ``|t_{Q+1} / t_0|``; inf where the leading term vanishes and others do not.
+        The likely ``|t_{Q+1} / t_0|``; inf where the leading term vanishes and others do not.
+    most : (L,)
+        What it is at most, by the growth of all that are held; never less than `next`.
     """
 
     sizes: Array
     next: Array
+    most: Array
 
     @property
     def converges(self) -> NDArray[np.bool_]:
@@ -73,7 +87,20 @@ def remainder(terms: Array, errors: Array) -> Remainder:
     for j in (Q, Q - 1):
         for i in range(max(0, Q + 1 - TERMS), j):
             found = np.maximum(found, _extrapolated(sizes, i, j))
-    return Remainder(sizes, found)
+    most = _most(sizes)
+    return Remainder(sizes, np.minimum(found, most), most)
+
+
+def _most(sizes: Array) -> Array:
+    """``|t_{Q+1} / t_0|`` if it grows no faster than all that are held."""
+    Q = len(sizes) - 1
+    # r = max_q (s_q / q!)^(1/q)
+    rate = np.max([(sizes[q] / factorial(q)) ** (1.0 / q) for q in range(1, Q + 1)], axis=0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        # s_j r^(Q+1-j) (Q+1)!/j! , j = Q-1, Q
+        previous = sizes[Q - 1] * rate**2 * (Q * (Q + 1))
+        found = np.maximum(previous, sizes[Q] * rate * (Q + 1))
+    return np.where(np.isnan(found), np.inf, found)  # inf * 0: no leading term
 
 
 def _extrapolated(sizes: Array, i: int, j: int) -> Array:

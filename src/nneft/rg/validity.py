@@ -5,8 +5,9 @@ network's own. With ``x = 1/s`` the order held is good to a tolerance tau as lon
 
     E x^(Q+1) <= tau |t_0 + t_1 x + .. + t_Q x^Q| ,   and terms fall,
 
-where E is the estimate of the term that is not held (`nneft.rg.remainder`, in which every
-extrapolation scales as that power). Both ends are roots of polynomials: nothing is searched for.
+where E is the most that the term not held can be by the growth of those that are
+(`nneft.rg.remainder`, which scales as that power). Both ends are roots of polynomials: nothing is
+searched for.
 """
 
 from __future__ import annotations
@@ -26,6 +27,10 @@ from nneft.rg.remainder import remainder
 if TYPE_CHECKING:
     from nneft.rg.flow import Flow
 
+#: Nothing is promised of narrower networks: what is of all orders in 1/n small, as ``exp(-n)`` is,
+#: no estimate from the terms of a series can see.
+LEAST_WIDTH = 6.0
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Validity:
@@ -36,7 +41,7 @@ class Validity:
     Attributes
     ----------
     tolerance
-        Largest neglected term, as a part of the sum.
+        Largest part of the sum that the neglected term may be.
     order
         Order in 1/n of the flow.
     width
@@ -44,6 +49,27 @@ class Validity:
     eps : name to (L,)
         The largest ``1/n``, n the narrowest hidden width and the others in their ratios, at which
         the layer is good; inf where nothing is neglected.
+
+    Notes
+    -----
+    The neglected term is taken as the most that the growth of those held allows. That is no proof;
+    nothing is promised below a width of 6 unless nothing is neglected. Held against the exact law
+    of one input's kernel, from the least width on, the mean to ``V_8`` at all layers: 14 networks
+    of 8 to 20 equally wide layers (tanh, erf, sin, ReLU, GELU, SiLU, SELU, linear; critical and
+    not), orders 1 to 6, some 3200 promises at each tolerance. Widths are those over the least that
+    would do, where that is 10 or more:
+
+    ========= ===== ================== ============= =========================
+    tolerance kept  within three times width, median width, nine of ten below
+    ========= ===== ================== ============= =========================
+    0.1       99.8% all                2.0           3.8
+    0.05      98.7% all                1.9           3.6
+    0.02      97.8% 99.7%              1.9           3.4
+    0.01      97.0% 99.8%              1.9           3.3
+    ========= ===== ================== ============= =========================
+
+    Where a leading term changes sign between two layers the widths of the few layers around are
+    large: a small part of nearly nothing is asked for. The last layer's do not depend on them.
     """
 
     tolerance: float
@@ -58,8 +84,8 @@ class Validity:
 
     @property
     def largest_ratio(self) -> dict[str, float]:
-        """Name to the ``l/n`` up to which every layer of the flow is good."""
-        return {name: float(np.min(r)) for name, r in self.ratio.items()}
+        """Name to the largest ``L/n`` at which the last layer, L, is good."""
+        return {name: float(r[-1]) for name, r in self.ratio.items()}
 
     @property
     def smallest_width(self) -> dict[str, Array]:
@@ -76,11 +102,11 @@ class Validity:
         return {n: len(g) if np.all(g) else int(np.argmin(g)) for n, g in good.items()}
 
     def __repr__(self) -> str:
-        to = ", ".join(f"{name} to l/n = {r:.3g}" for name, r in self.largest_ratio.items())
+        to = ", ".join(f"{name} to L/n = {r:.3g}" for name, r in self.largest_ratio.items())
         return f"Validity(order {self.order}, tolerance {self.tolerance:g}: {to})"
 
     def __str__(self) -> str:
-        lines = [f"{self._verdict()}", "", "quantity  good to layer  up to l/n  least width at L"]
+        lines = [f"{self._verdict()}", "", "quantity  good to layer  up to L/n  least width at L"]
         for name in self.eps:
             ratio, width = self.largest_ratio[name], self.smallest_width[name][-1]
             cells = f"{self.depth[name]:>13}  {ratio:>9.3g}  {width:>16.0f}"
@@ -108,7 +134,8 @@ def validity(flow: Flow, tolerance: float = 0.1) -> Validity:
     """Where the orders held in 1/n are good to a tolerance, for the mean kernel and each V_2k.
 
     Each quantity is judged at the orders held of it: the mean to order P, ``V_2k`` to relative
-    order ``P + 1 - k``; ``V_{2P+2}``, of which one term is held, is not judged.
+    order ``P + 1 - k``; ``V_{2P+2}``, of which one term is held, is not judged. How far to trust
+    the judgement is told by `Validity`.
 
     Parameters
     ----------
@@ -137,7 +164,10 @@ def validity(flow: Flow, tolerance: float = 0.1) -> Validity:
     for k in range(1, flow.order + 1):
         each = [component(flow, 2 * k, (a,) * (2 * k)) for a in inputs]
         largest = [_largest(*c.at(flow, 1.0, c.order), tolerance) for c in each]
-        found["mean" if k == 1 else f"V_{2 * k}"] = np.min(largest, axis=0) / width
+        eps = np.min(largest, axis=0) / width
+        # Nothing to neglect is exact at any width.
+        eps = np.where(np.isinf(eps), eps, np.minimum(eps, 1.0 / LEAST_WIDTH))
+        found["mean" if k == 1 else f"V_{2 * k}"] = eps
     return Validity(tolerance=tolerance, order=flow.order, width=width, eps=found)
 
 
@@ -146,7 +176,7 @@ def _largest(terms: Array, errors: Array, tolerance: float) -> Array:
     left = remainder(terms, errors)
     return np.array(
         [
-            _end(terms[:, i], float(left.next[i]), left.last[:, i], tolerance)
+            _end(terms[:, i], float(left.most[i]), left.last[:, i], tolerance)
             for i in range(terms.shape[1])
         ]
     )
